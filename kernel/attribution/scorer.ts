@@ -1,0 +1,95 @@
+/**
+ * What attribution methods and metrics know of a model: the log-likelihood of a fixed answer as a function of a mask over
+ * the image, and its gradient. They know neither model family nor runtime.
+ */
+
+/** A mask over the whole image: row-major, row 0 at the top, 1 keeps the image and 0 replaces it by the baseline. */
+export interface Mask {
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: Float32Array;
+}
+
+/** What replaces the image where the mask is 0. */
+export type BaselineName = 'blur' | 'black' | 'mean' | 'noise';
+
+/** Gaussian noise added to the blended views, σ in normalised pixel units. The same seed gives the same noise. */
+export interface Noise {
+  readonly sigma: number;
+  readonly seed: number;
+}
+
+export interface ScoreRequest {
+  readonly mask: Mask;
+  readonly baseline?: BaselineName;
+  readonly noise?: Noise;
+}
+
+export interface GradientRequest extends ScoreRequest {
+  /** w_t of Σ_t w_t · log p_t, one for each answer token. */
+  readonly weights: Float32Array;
+}
+
+export interface ScoreGradient {
+  /** log p of each answer token (natural logarithm). */
+  readonly logp: Float32Array;
+  /** ∂(Σ_t w_t · log p_t)/∂mask, of the mask's own shape. */
+  readonly gradient: Mask;
+}
+
+/** Projected image features of one view and the score's gradient with respect to them. */
+export interface FeatureGradient {
+  /** Token grid of the view, row-major. */
+  readonly rows: number;
+  readonly cols: number;
+  readonly channels: number;
+  /** rows · cols · channels, channel fastest. */
+  readonly features: Float32Array;
+  readonly gradient: Float32Array;
+  /** The part of the image that this view shows: left, top, width, height as shares of the image. */
+  readonly window: readonly [left: number, top: number, width: number, height: number];
+}
+
+/** A picture in normalised pixel units as an encoder sees it: channels × height × width, planar. */
+export interface NormalisedImage {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly data: Float32Array;
+}
+
+/**
+ * Scores one answer to one question about one image. Requests of one call run as batches, which is faster than one by one;
+ * all masks of one call have the same shape.
+ */
+export interface Scorer {
+  /** Number of answer tokens. */
+  readonly tokenCount: number;
+  /** The global view of the image, for terms that follow its edges. */
+  readonly image: NormalisedImage;
+  /** log p of each answer token, one array for each request. */
+  logp(requests: readonly ScoreRequest[]): Promise<Float32Array[]>;
+  gradient(requests: readonly GradientRequest[]): Promise<ScoreGradient[]>;
+  /** At the whole image, without mask or noise; one entry for each view. */
+  featureGradient(weights: Float32Array): Promise<FeatureGradient[]>;
+  /** How many single-image evaluations have run so far. */
+  readonly evaluations: { forward: number; gradient: number };
+}
+
+/** A step of long work: `step` of `steps` done. */
+export interface Progress {
+  readonly stage: string;
+  readonly step: number;
+  readonly steps: number;
+  /** Value of the objective where there is one. */
+  readonly loss?: number;
+  /** Estimate, in milliseconds. */
+  readonly remainingMs?: number;
+}
+
+/** What every method is given beside its own options. */
+export interface AttributionContext {
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
