@@ -1,0 +1,146 @@
+"""Batches for training: one scene, many questions packed in one sequence, and dense labels for the encoder."""
+
+import multiprocessing
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import tokens
+from .questions import KINDS, ask, direction
+from .world import GRID, INPUT, NAMES, SIGN, SIZE, WORDS, Scene, reduced, scene
+
+LENGTH = 208
+WEIGHTS = {"describe": 1.6, "relation": 2.2, "count": 1.5, "existence": 0.9, "position": 1.0, "background": 0.45, "reading": 1.4,
+           "size": 1.2, "yesno": 1.4, "knowledge": 0.6}
+GLYPHS = "abcdefghijklmnopqrstuvwxyz0123456789"
+LABELS = {w: i for i, w in enumerate(["", *NAMES, SIGN])}
+COUNT = len(LABELS)
+# name: number of classes of each dense label of a patch; -1 marks a patch without it
+HEADS = {"what": COUNT, "left": COUNT, "right": COUNT, "above": COUNT, "below": COUNT, "same": 4, "rank": 6, "word": len(WORDS) + 1,
+         "tens": 11, "ones": 10, "glyph": len(GLYPHS) + 1, "colour": 8}
+PATCH = SIZE // GRID
+BLURS = (1, 2, 3)
+
+
+@dataclass
+class Batch:
+    """pixels [b, 96, 96, 3] uint8; tokens, positions, pair [b, t]; target [b, t] (-1: none); kinds [b, t] of each question;
+    labels [b, heads, 144]; place [b, 144, 3] centre and size of the object at each patch."""
+
+    pixels: np.ndarray
+    tokens: np.ndarray
+    positions: np.ndarray
+    pair: np.ndarray
+    target: np.ndarray
+    kind: np.ndarray
+    labels: np.ndarray
+    place: np.ndarray
+
+
+def dense(s: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [heads, 144] and (x, y, size) [144, 3] of the patches of a scene."""
+    from .world import COLOURS
+
+    labels = np.full((len(HEADS), GRID * GRID), -1, np.int16)
+    place = np.zeros((GRID * GRID, 3), np.float32)
+    row = {h: i for i, h in enumerate(HEADS)}
+    labels[row["what"]] = 0
+    labels[row["colour"]] = list(COLOURS).index(s.colour)
+    if not s.things:
+        return labels, place
+    cover = np.stack([(s.owner == t.id).reshape(GRID, PATCH, GRID, PATCH).sum((1, 3)).reshape(-1) for t in s.things])
+    best = cover.argmax(0)
+    order = sorted(s.things, key=lambda t: t.x)
+    for t in s.things:
+        at = (best == t.id) & (cover[t.id] > 0.22 * PATCH * PATCH)
+        labels[row["what"], at] = LABELS[t.name]
+        for side in ("left", "right", "above", "below"):
+            near = [(o.x - t.x) ** 2 + (o.y - t.y) ** 2 for o in s.things if o is not t and direction(o, t, 1.0) == side]
+            names = [o.name for o in s.things if o is not t and direction(o, t, 1.0) == side]
+            labels[row[side], at] = LABELS[names[int(np.argmin(near))]] if near else 0
+        labels[row["same"], at] = sum(o.name == t.name for o in s.things)
+        labels[row["rank"], at] = order.index(t)
+        place[at] = (t.x / 96 - 1, t.y / 96 - 1, t.size / 40 - 1.7)
+        if t.name == SIGN:
+            number = t.text.isdigit()
+            labels[row["word"], at] = len(WORDS) if number else WORDS.index(t.text)
+            if number:
+                labels[row["tens"], at] = int(t.text) // 10 if len(t.text) > 1 else 10
+                labels[row["ones"], at] = int(t.text) % 10
+            labels[row["glyph"], at] = len(GLYPHS)
+    for character, x0, x1, y in s.glyphs:
+        for column in range(GRID):
+            if x0 <= (column + 0.5) * PATCH < x1 or x0 <= (column + 0.25) * PATCH < x1 and labels[row["glyph"], int(y) // PATCH * GRID + column] in (-1, len(GLYPHS)):
+                labels[row["glyph"], int(y) // PATCH * GRID + column] = GLYPHS.index(character.lower())
+    return labels, place
+
+
+def unseen(image, rng: np.random.Generator) -> np.ndarray:
+    """The picture as nothing can be seen in it: wholly blurred, its mean colour, black, grey or noise."""
+    from PIL import Image
+
+    kind = rng.integers(6)
+    small = np.asarray(image.resize((int(BLURS[rng.integers(3)]),) * 2, Image.BOX))
+    if kind <= 1:
+        return np.asarray(Image.fromarray(small).resize((INPUT, INPUT), Image.BICUBIC))
+    if kind == 2:
+        return np.broadcast_to(small.reshape(-1, 3).mean(0), (INPUT, INPUT, 3)).astype(np.uint8)
+    if kind == 3:
+        return np.zeros((INPUT, INPUT, 3), np.uint8)
+    if kind == 4:
+        return np.full((INPUT, INPUT, 3), rng.integers(256), np.uint8)
+    return rng.integers(0, 256, (INPUT, INPUT, 3)).astype(np.uint8)
+
+
+def batch(seed: int, start: int, size: int) -> Batch:
+    """Scenes start .. start + size - 1 of a seed, with as many questions as fit."""
+    p = np.array([WEIGHTS[k] for k in KINDS])
+    p /= p.sum()
+    out = Batch(
+        np.empty((size, INPUT, INPUT, 3), np.uint8), np.zeros((size, LENGTH), np.int64), np.zeros((size, LENGTH), np.int64),
+        np.full((size, LENGTH), -1, np.int16), np.full((size, LENGTH), -1, np.int64), np.full((size, LENGTH), -1, np.int8),
+        np.empty((size, len(HEADS), GRID * GRID), np.int16), np.empty((size, GRID * GRID, 3), np.float32),
+    )
+    first = len(tokens.prefix()) + tokens.IMAGE_TOKENS
+    for b in range(size):
+        s, rng = scene(seed, start + b)
+        out.pixels[b] = reduced(s.image)
+        out.labels[b], out.place[b] = dense(s)
+        if rng.random() < 0.05:
+            out.pixels[b] = unseen(s.image, rng)
+            out.labels[b] = -1
+            out.place[b] = 0
+        at, asked, pair = 0, set(), 0
+        for kind in rng.choice(len(KINDS), 30, p=p):
+            item = ask(KINDS[kind], s, rng)
+            if item is None or item.question in asked:
+                continue
+            question, answer = tokens.question_ids(item.question), tokens.answer_ids(item.answer)
+            ids = question + answer[:-1]
+            if at + len(ids) > LENGTH:
+                break
+            asked.add(item.question)
+            span = slice(at, at + len(ids))
+            out.tokens[b, span] = ids
+            out.positions[b, span] = np.arange(first, first + len(ids))
+            out.pair[b, span] = pair
+            out.target[b, at + len(question) - 1 : at + len(ids)] = answer
+            out.kind[b, span] = kind
+            at += len(ids)
+            pair += 1
+    return out
+
+
+def _produce(queue, seed: int, step: int, size: int) -> None:
+    while True:
+        queue.put(batch(seed, step * size, size))
+        step += 1
+
+
+def batches(seed: int, step: int, size: int):
+    """An endless stream of batches from another process, from a step on."""
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue(12)
+    context.Process(target=_produce, args=(queue, seed, step, size), daemon=True).start()
+    while True:
+        yield queue.get()

@@ -1,0 +1,220 @@
+"""`pocket`: LLaVA-1.5's shape. A vision encoder, an MLP projector and a causal Llama-like decoder.
+
+Shapes: b batch, n image tokens (144), s sequence, d width, v vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab: int = 897
+    image: int = 96
+    patch: int = 8
+    stem: tuple[int, int] = (32, 64)
+    width: int = 160
+    heads: int = 5
+    vision_blocks: int = 3
+    vision_mlp: int = 640
+    blocks: int = 4
+    mlp: int = 432
+    theta: float = 10000.0
+    positions: int = 512
+    eps: float = 1e-5
+
+    @property
+    def tokens(self) -> int:
+        return (self.image // self.patch) ** 2
+
+    @property
+    def head(self) -> int:
+        return self.width // self.heads
+
+
+class Residual(nn.Module):
+    """x + conv(gelu(conv(norm(x)))), channels last inside the norm."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return x + self.second(F.gelu(self.first(y)))
+
+
+class VisionBlock(nn.Module):
+    """Pre-norm self-attention over all image tokens, then a GELU MLP."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.heads = c.heads
+        self.norm1 = nn.LayerNorm(c.width)
+        self.qkv = nn.Linear(c.width, 3 * c.width)
+        self.out = nn.Linear(c.width, c.width)
+        self.norm2 = nn.LayerNorm(c.width)
+        self.up = nn.Linear(c.width, c.vision_mlp)
+        self.down = nn.Linear(c.vision_mlp, c.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, d = x.shape
+        q, k, v = (t.view(b, n, self.heads, -1).transpose(1, 2) for t in self.qkv(self.norm1(x)).split(d, 2))
+        weights = (q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)).softmax(-1)
+        x = x + self.out((weights @ v).transpose(1, 2).reshape(b, n, d))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class Vision(nn.Module):
+    """pixel_values [b, 3, 96, 96] -> `encode` [b, n, d]; `forward` also projects them into the decoder's space."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        a, b = c.stem
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, a, 3, stride=2, padding=1), nn.GELU(),
+            nn.Conv2d(a, b, 3, stride=2, padding=1), Residual(b), Residual(b), nn.GELU(),
+            nn.Conv2d(b, c.width, 3, stride=2, padding=1),
+        )
+        self.position = nn.Parameter(torch.randn(c.tokens, c.width) * 0.02)
+        self.blocks = nn.ModuleList(VisionBlock(c) for _ in range(c.vision_blocks))
+        self.norm = nn.LayerNorm(c.width)
+        self.projector = nn.Sequential(nn.Linear(c.width, c.width), nn.GELU(), nn.Linear(c.width, c.width))
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        x = self.stem(pixels).flatten(2).transpose(1, 2) + self.position
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.projector(self.encode(pixels))
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.float() if x.dtype == torch.bfloat16 else x
+        return (y * torch.rsqrt((y * y).mean(-1, keepdim=True) + self.eps)).to(x.dtype) * self.weight
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding, in halves as Llama does. x [b, heads, s, head]; cos, sin [b, 1, s, head / 2]."""
+    one, two = x.split(x.shape[-1] // 2, -1)
+    return torch.cat([one * cos - two * sin, two * cos + one * sin], -1)
+
+
+class Block(nn.Module):
+    """Pre-norm attention with rotary positions, then SwiGLU."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.heads = c.heads
+        self.norm1 = RMSNorm(c.width, c.eps)
+        self.qkv = nn.Linear(c.width, 3 * c.width, bias=False)
+        self.out = nn.Linear(c.width, c.width, bias=False)
+        self.norm2 = RMSNorm(c.width, c.eps)
+        self.gate_up = nn.Linear(c.width, 2 * c.mlp, bias=False)
+        self.down = nn.Linear(c.mlp, c.width, bias=False)
+
+    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotated and scaled queries, rotated keys, and values, each [b, heads, s, head]."""
+        b, s, d = x.shape
+        q, k, v = (t.view(b, s, self.heads, -1).transpose(1, 2) for t in self.qkv(self.norm1(x)).split(d, 2))
+        return rotate(q, cos, sin) * q.shape[-1] ** -0.5, rotate(k, cos, sin), v
+
+    @staticmethod
+    def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        mixed = (q @ k.transpose(2, 3) + bias).softmax(-1) @ v
+        return mixed.transpose(1, 2).flatten(2)
+
+    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
+        x = x + self.out(mixed)
+        gate, up = self.gate_up(self.norm2(x)).chunk(2, -1)
+        return x + self.down(F.silu(gate) * up)
+
+
+class Decoder(nn.Module):
+    """inputs_embeds [b, s, d] and a cache -> logits [b, s, v] and the grown cache. The output matrix is the embedding's."""
+
+    def __init__(self, c: Config):
+        super().__init__()
+        self.embed = nn.Embedding(c.vocab, c.width)
+        nn.init.normal_(self.embed.weight, 0, 0.02)
+        self.blocks = nn.ModuleList(Block(c) for _ in range(c.blocks))
+        self.norm = RMSNorm(c.width, c.eps)
+        angles = c.theta ** (-torch.arange(0, c.head, 2).float() / c.head)
+        angles = torch.arange(c.positions).float()[:, None] * angles
+        self.register_buffer("cos", angles.cos(), persistent=False)
+        self.register_buffer("sin", angles.sin(), persistent=False)
+
+    def head(self, x: Tensor) -> Tensor:
+        return self.norm(x) @ self.embed.weight.t()
+
+    def rotary(self, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        return self.cos[position_ids][:, None], self.sin[position_ids][:, None]
+
+    def forward(self, x: Tensor, attention_mask: Tensor, position_ids: Tensor, past: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """`attention_mask` [b, past + s] is 1 where a token is; `past` holds key and value of each block in turn."""
+        cos, sin = self.rotary(position_ids)
+        # Columns count from the left, so query i of s stands in column total - s + i.
+        column = torch.cumsum(torch.ones_like(attention_mask), 1)
+        allowed = (column[:, None, :] <= column[:, -x.shape[1] :, None]) & (attention_mask[:, None, :] > 0)
+        bias = ((1 - allowed.to(x.dtype)) * -1e9)[:, None]
+        present = []
+        for i, block in enumerate(self.blocks):
+            q, k, v = block.project(x, cos, sin)
+            k, v = torch.cat([past[2 * i], k], 2), torch.cat([past[2 * i + 1], v], 2)
+            present += [k, v]
+            x = block.finish(x, block.attend(q, k, v, bias))
+        return self.head(x), present
+
+
+class Pocket(nn.Module):
+    def __init__(self, c: Config = Config()):
+        super().__init__()
+        self.config = c
+        self.vision = Vision(c)
+        self.decoder = Decoder(c)
+
+    def packed(self, pixels: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Many questions on one image in one sequence, each of which sees the image and itself only.
+
+        prefix [p]; tokens, position_ids [b, t]; bias [b, 1, t, p + n + t]. Returns the decoder's states at `tokens` [b, t, d], before
+        the final norm, and the encoder's [b, n, d].
+        """
+        seen = self.vision.encode(pixels)
+        b, d = seen.shape[0], self.decoder
+        image = torch.cat([d.embed(prefix).expand(b, -1, -1), self.vision.projector(seen)], 1)
+        m = image.shape[1]
+        x = torch.cat([image, d.embed(tokens)], 1)
+        whole = torch.arange(m, device=tokens.device).expand(b, -1)
+        cos, sin = d.rotary(torch.cat([whole, position_ids], 1))
+        causal = torch.full((m, m), -1e9, dtype=x.dtype).triu(1)
+        for block in d.blocks[:-1]:
+            q, k, v = block.project(x, cos, sin)
+            mixed = torch.cat([block.attend(q[:, :, :m], k[:, :, :m], v[:, :, :m], causal), block.attend(q[:, :, m:], k, v, bias)], 1)
+            x = block.finish(x, mixed)
+        last = d.blocks[-1]
+        q, k, v = last.project(x, cos, sin)
+        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), seen
+
+    def empty(self, batch: int) -> list[Tensor]:
+        """A cache of length 0."""
+        c = self.config
+        return [torch.zeros(batch, c.heads, 0, c.head, dtype=self.decoder.embed.weight.dtype) for _ in range(2 * c.blocks)]
+
+    def merge(self, input_ids: Tensor, features: Tensor, image_id: int = 4) -> Tensor:
+        """Embeddings of a prompt with its image tokens overwritten by the image's features, in order."""
+        x = self.decoder.embed(input_ids)
+        at = int((input_ids[0] == image_id).nonzero()[0, 0])
+        return torch.cat([x[:, :at], features, x[:, at + features.shape[1] :]], 1)
