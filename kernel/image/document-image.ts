@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import type { OutputInfo } from 'sharp';
 import type { DocumentImage } from '../document.ts';
 import type { Picture } from './picture.ts';
 
@@ -17,7 +18,7 @@ const ATTEMPTS = [
 export async function documentImage(picture: Picture): Promise<DocumentImage> {
   const { width, height, data } = picture;
   const raw = sharp(data, { raw: { width, height, channels: 3 } });
-  let encoded: { data: Buffer; info: sharp.OutputInfo } | undefined;
+  let encoded: { data: Buffer; info: OutputInfo } | undefined;
   for (const { side, quality } of ATTEMPTS) {
     const resized = raw.clone().resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true });
     encoded = await resized.webp({ quality }).toBuffer({ resolveWithObject: true });

@@ -148,9 +148,13 @@ describe('decodeImage', () => {
     });
 
     it('the first frame of an animated GIF', async () => {
-      const frames = ['#ff0000', '#00ff00', '#0000ff'].map((background) => ({
-        create: { width: 8, height: 6, channels: 3 as const, background },
-      }));
+      const frames = await Promise.all(
+        ['#ff0000', '#00ff00', '#0000ff'].map((background) =>
+          sharp({ create: { width: 8, height: 6, channels: 3, background } })
+            .png()
+            .toBuffer(),
+        ),
+      );
       const gif = await sharp(frames, { join: { animated: true } })
         .gif({ delay: [50, 50, 50] })
         .toBuffer();
