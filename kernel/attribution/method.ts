@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { AttributionContext, Mask, Scorer } from './scorer.ts';
 
 /**
@@ -11,6 +12,8 @@ export interface AttributionMethod<Options extends object = object> {
   readonly summary: string;
   /** Where it was published. */
   readonly source: string;
+  /** What each option may be; a strict object, so that a misspelt option is refused. */
+  readonly schema: z.ZodObject;
   readonly defaults: Readonly<Options>;
   /** Named option sets, such as 'paper'; an option set replaces `defaults`. */
   readonly presets?: Readonly<Record<string, Readonly<Options>>>;

@@ -1,0 +1,57 @@
+import { mapMask } from './mask.ts';
+import type { GradientRequest, Mask, Noise, Scorer } from './scorer.ts';
+
+/**
+ * One integrated score to evaluate: mean over α of S(α), with
+ * - deletion: S(φ(αM)), the image fading into the baseline, where φ(M) = image·M + baseline·(1 − M);
+ * - insertion: image and baseline swapped. baseline·αM + image·(1 − αM) is φ(1 − αM), so it needs no other scorer.
+ */
+export interface IntegratedTerm {
+  readonly direction: 'deletion' | 'insertion';
+  readonly mask: Mask;
+  /** The steps of the integral, in (0, 1]; the paper takes k/K for k = 1 … K. */
+  readonly alphas: readonly number[];
+  readonly noise: (step: number) => Noise | undefined;
+}
+
+export interface IntegratedScore {
+  /** Mean over the steps of Σ_t w_t · log p_t. */
+  readonly value: number;
+  /** Its gradient with respect to `mask`: mean of α·∇S at αM, or of −α·∇S at 1 − αM. */
+  readonly gradient: Float32Array;
+}
+
+/** k/K for k = 1 … K. */
+export const evenAlphas = (count: number): number[] => Array.from({ length: count }, (_, k) => (k + 1) / count);
+
+/** Evaluates all steps of all terms as one batch. */
+export async function integratedScores(
+  scorer: Scorer,
+  weights: Float32Array,
+  terms: readonly IntegratedTerm[],
+): Promise<IntegratedScore[]> {
+  const requests: GradientRequest[] = terms.flatMap(({ direction, mask, alphas, noise }) =>
+    alphas.map((alpha, step) => {
+      const drawn = noise(step);
+      return {
+        mask: mapMask(mask, direction === 'deletion' ? (m) => alpha * m : (m) => 1 - alpha * m),
+        weights,
+        ...(drawn && { noise: drawn }),
+      };
+    }),
+  );
+  const answers = await scorer.gradient(requests);
+  let next = 0;
+  return terms.map(({ direction, mask, alphas }) => {
+    const sign = direction === 'deletion' ? 1 : -1;
+    const gradient = new Float32Array(mask.data.length);
+    let value = 0;
+    for (const alpha of alphas) {
+      const answer = answers[next++]!;
+      answer.logp.forEach((logp, t) => (value += (weights[t]! * logp) / alphas.length));
+      const share = (sign * alpha) / alphas.length;
+      answer.gradient.data.forEach((g, cell) => (gradient[cell]! += share * g));
+    }
+    return { value, gradient };
+  });
+}

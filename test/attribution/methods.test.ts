@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { integratedGradients } from '../../kernel/attribution/integrated-gradients.ts';
+import { integratedScores, evenAlphas } from '../../kernel/attribution/integrated-score.ts';
+import { inLockstep } from '../../kernel/attribution/lockstep.ts';
+import { filledMask } from '../../kernel/attribution/mask.ts';
+import { METHODS, chosenMethod } from '../../kernel/attribution/methods.ts';
+import type { MethodChoice } from '../../kernel/attribution/methods.ts';
+import type { AttributionContext, Mask, Progress, Scorer } from '../../kernel/attribution/scorer.ts';
+import { AbortError, LensError } from '../../kernel/errors.ts';
+import { ToyScorer, cellsIn } from './toy-scorer.ts';
+
+const LEFT = { left: 0.1, top: 0.2, right: 0.4, bottom: 0.5 };
+const RIGHT = { left: 0.6, top: 0.5, right: 0.9, bottom: 0.9 };
+const FIRST = Float32Array.of(1, 0, 0);
+const SECOND = Float32Array.of(0, 1, 0);
+const BOTH = Float32Array.of(1, 1, 0);
+
+const toy = (): ToyScorer => new ToyScorer([LEFT, RIGHT, null]);
+
+function attribute(
+  scorer: Scorer,
+  weights: Float32Array,
+  choice: MethodChoice,
+  context: Partial<AttributionContext> = {},
+) {
+  const { method, options } = chosenMethod(choice);
+  return method.attribute(scorer, weights, options, { seed: 0, ...context });
+}
+
+/** The share of a map's total that lies in a region. */
+function energyIn(map: Mask, region: Parameters<typeof cellsIn>[0]): number {
+  const total = map.data.reduce((sum, value) => sum + value, 0);
+  return cellsIn(region, map.rows, map.cols).reduce((sum, cell) => sum + map.data[cell]!, 0) / total;
+}
+
+const peak = (map: Mask): number => map.data.indexOf(Math.max(...map.data));
+
+const everyChoice: MethodChoice[] = [...METHODS.values()].flatMap(({ name, presets }) => [
+  { name },
+  ...Object.keys(presets ?? {}).map((preset) => ({ name, preset })),
+]);
+
+for (const choice of everyChoice) {
+  describe(`method ${choice.name}, ${choice.preset ?? 'default'}`, () => {
+    it('finds what each token looks at', async () => {
+      for (const [weights, region, other] of [
+        [FIRST, LEFT, RIGHT],
+        [SECOND, RIGHT, LEFT],
+      ] as const) {
+        const map = await attribute(toy(), weights, choice);
+        assert.ok(cellsIn(region, map.rows, map.cols).includes(peak(map)), 'the maximum lies in the region');
+        assert.ok(energyIn(map, region) > 0.5, `${energyIn(map, region)} of the map lies in the region`);
+        assert.ok(energyIn(map, other) < 0.05, `${energyIn(map, other)} of the map lies in the other region`);
+      }
+    });
+
+    it('finds both regions when both tokens are asked for', async () => {
+      const map = await attribute(toy(), BOTH, choice);
+      assert.ok(energyIn(map, LEFT) > 0.15 && energyIn(map, RIGHT) > 0.15);
+    });
+
+    it('gives values that are finite and not negative', async () => {
+      const map = await attribute(toy(), BOTH, choice);
+      assert.equal(map.data.length, map.rows * map.cols);
+      assert.ok(map.data.every((value) => Number.isFinite(value) && value >= 0));
+    });
+
+    it('gives the same map for the same seed', async () => {
+      const [one, two] = await Promise.all([
+        attribute(toy(), BOTH, choice, { seed: 7 }),
+        attribute(toy(), BOTH, choice, { seed: 7 }),
+      ]);
+      assert.deepEqual(one, two);
+    });
+
+    it('stops when asked to', async () => {
+      await assert.rejects(attribute(toy(), BOTH, choice, { signal: AbortSignal.abort() }), AbortError);
+    });
+
+    it('reports its steps up to the last', async () => {
+      const seen: Progress[] = [];
+      await attribute(toy(), BOTH, choice, { onProgress: (progress) => seen.push(progress) });
+      assert.equal(seen.at(-1)?.step, seen.at(-1)?.steps);
+      assert.equal(seen.at(-1)?.remainingMs, 0);
+    });
+  });
+}
+
+describe('the paper preset', () => {
+  it('costs what the paper says: 100 gradients for iGOS+, 200 for iGOS++', async () => {
+    for (const [name, cost] of [
+      ['igos+', 100],
+      ['igos++', 200],
+    ] as const) {
+      const scorer = toy();
+      await attribute(scorer, BOTH, { name, preset: 'paper' });
+      assert.deepEqual(scorer.evaluations, { forward: 0, gradient: cost });
+    }
+  });
+
+  it('has the README’s settings', () => {
+    for (const name of ['igos+', 'igos++']) {
+      const { l1, l2, l3, gamma, momentum, integrationSteps, iterations, learningRate, maskSize, noise } = chosenMethod(
+        {
+          name,
+          preset: 'paper',
+        },
+      ).options;
+      assert.deepEqual(
+        { l1, l2, l3, gamma, momentum, integrationSteps, iterations, learningRate, maskSize, noise },
+        {
+          l1: 1,
+          l2: 0.1,
+          l3: 10,
+          gamma: 1,
+          momentum: 5,
+          integrationSteps: 10,
+          iterations: 5,
+          learningRate: 10,
+          maskSize: 32,
+          noise: 0.2,
+        },
+      );
+    }
+  });
+
+  it('draws other noise for another seed', async () => {
+    const choice = { name: 'igos+', preset: 'paper' };
+    const [one, two] = await Promise.all([
+      attribute(toy(), BOTH, choice, { seed: 1 }),
+      attribute(toy(), BOTH, choice, { seed: 2 }),
+    ]);
+    assert.notDeepEqual(one, two);
+  });
+});
+
+describe('the integrated score', () => {
+  it('has the gradient that finite differences show, in both directions', async () => {
+    const scorer = toy();
+    const data = Float32Array.from({ length: 64 }, (_, i) => 0.2 + (0.6 * ((i * 37) % 64)) / 64);
+    const along = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i));
+    for (const direction of ['deletion', 'insertion'] as const) {
+      const at = async (by: number) => {
+        const mask: Mask = { rows: 8, cols: 8, data: data.map((m, i) => m + by * along[i]!) };
+        const [score] = await integratedScores(scorer, BOTH, [
+          { direction, mask, alphas: evenAlphas(10), noise: () => undefined },
+        ]);
+        return score!;
+      };
+      const h = 1e-2;
+      const expected = ((await at(h)).value - (await at(-h)).value) / (2 * h);
+      const slope = (await at(0)).gradient.reduce((sum, g, i) => sum + g * along[i]!, 0);
+      assert.ok(Math.abs(expected) > 0.01, 'the direction matters');
+      assert.ok(Math.abs(slope - expected) < 1e-3 * Math.max(1, Math.abs(expected)), `${slope} against ${expected}`);
+    }
+  });
+
+  it('swaps image and baseline by evaluating 1 − m', async () => {
+    const scorer = toy();
+    const [score] = await integratedScores(scorer, FIRST, [
+      { direction: 'insertion', mask: filledMask(4, 4, 1), alphas: [1], noise: () => undefined },
+    ]);
+    const [[baseline]] = (await scorer.logp([{ mask: filledMask(4, 4, 0) }])) as [Float32Array];
+    assert.equal(score!.value, baseline);
+  });
+});
+
+describe('integrated gradients in mask space', () => {
+  it('sum to S(image) − S(baseline)', async () => {
+    const scorer = toy();
+    const map = await integratedGradients(scorer, BOTH, { maskSize: 16, integrationSteps: 200 }, { seed: 0 });
+    const [image, baseline] = await scorer.logp([{ mask: filledMask(16, 16, 1) }, { mask: filledMask(16, 16, 0) }]);
+    const gained = image![0]! + image![1]! - baseline![0]! - baseline![1]!;
+    assert.ok(Math.abs(map.data.reduce((sum, value) => sum + value, 0) - gained) < 1e-3 * gained);
+  });
+});
+
+describe('in lockstep', () => {
+  it('gives what one by one gives, in as many calls as one alone takes', async () => {
+    const { method, options } = chosenMethod({ name: 'igos+', preset: 'paper' });
+    const alone = await Promise.all([FIRST, SECOND].map((w) => method.attribute(toy(), w, options, { seed: 3 })));
+    const scorer = toy();
+    const together = await inLockstep(
+      scorer,
+      [FIRST, SECOND].map((w) => (shared) => method.attribute(shared, w, options, { seed: 3 })),
+    );
+    assert.deepEqual(together, alone);
+    assert.deepEqual(scorer.batches, [40, 40, 40, 40, 40]);
+  });
+
+  it('does not wait for a work that has ended', async () => {
+    const scorer = toy();
+    const ask = (times: number) => async (shared: Scorer) => {
+      for (let i = 0; i < times; i++) await shared.gradient([{ mask: filledMask(4, 4, 0.5), weights: FIRST }]);
+      return times;
+    };
+    assert.deepEqual(await inLockstep(scorer, [ask(1), ask(3), ask(0)]), [1, 3, 0]);
+    assert.deepEqual(scorer.batches, [2, 1, 1]);
+  });
+
+  it('keeps masks of different shapes apart', async () => {
+    const scorer = toy();
+    const ask = (size: number) => async (shared: Scorer) =>
+      (await shared.gradient([{ mask: filledMask(size, size, 0.5), weights: FIRST }]))[0]!.gradient.rows;
+    assert.deepEqual(await inLockstep(scorer, [ask(4), ask(8)]), [4, 8]);
+    assert.deepEqual(scorer.batches, [1, 1]);
+  });
+
+  it('passes a failure on', async () => {
+    const failing: Scorer = Object.assign(toy(), { gradient: () => Promise.reject(new Error('broken')) });
+    const ask = (shared: Scorer) => shared.gradient([{ mask: filledMask(4, 4, 0.5), weights: FIRST }]);
+    await assert.rejects(inLockstep(failing, [ask, ask]), /broken/);
+  });
+});
+
+describe('choosing a method', () => {
+  it('names the nearest method and all of them when there is none such', () => {
+    assert.throws(
+      () => chosenMethod({ name: 'gradcam' }),
+      (error) => {
+        assert.ok(error instanceof LensError);
+        assert.match(
+          error.message,
+          /no method "gradcam".*Did you mean "grad-cam"\?.*igos\+, igos\+\+, integrated-gradients, grad-cam/,
+        );
+        return true;
+      },
+    );
+  });
+
+  it('names the nearest option of the method', () => {
+    assert.throws(
+      () => chosenMethod({ name: 'igos+', iteration: 3 }),
+      /method igos\+ has no option "iteration".*"iterations"/,
+    );
+  });
+
+  it('says which value an option cannot have and what is allowed', () => {
+    assert.throws(() => chosenMethod({ name: 'igos+', iterations: 0 }), /"iterations" cannot be 0.*at least 1/);
+    assert.throws(() => chosenMethod({ name: 'igos+', iterations: 'many' }), /"iterations" cannot be "many".*a number/);
+  });
+
+  it('names the presets when there is none such', () => {
+    assert.throws(() => chosenMethod({ name: 'igos+', preset: 'papr' }), /no preset "papr".*"paper".*default, paper/);
+    assert.throws(() => chosenMethod({ name: 'grad-cam', preset: 'toString' }), /no preset "toString"/);
+  });
+
+  it('overrides single options of a preset', () => {
+    const { options } = chosenMethod({ name: 'igos+', preset: 'paper', iterations: 2 });
+    assert.deepEqual([options.iterations, options.l3], [2, 10]);
+  });
+});

@@ -1,0 +1,106 @@
+import { noiseSeed } from '../../kernel/attribution/noise-seed.ts';
+import type {
+  FeatureGradient,
+  GradientRequest,
+  Mask,
+  Noise,
+  NormalisedImage,
+  ScoreRequest,
+  Scorer,
+} from '../../kernel/attribution/scorer.ts';
+
+/** A rectangle of the image, as shares of it. */
+export interface Region {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+const inside = ({ left, top, right, bottom }: Region, y: number, x: number): boolean =>
+  x >= left && x < right && y >= top && y < bottom;
+
+/** The cells whose centres lie in a region. */
+export function cellsIn(region: Region, rows: number, cols: number): number[] {
+  return Array.from({ length: rows * cols }, (_, cell) => cell).filter((cell) =>
+    inside(region, (Math.floor(cell / cols) + 0.5) / rows, ((cell % cols) + 0.5) / cols),
+  );
+}
+
+/** A picture that is dark but for its regions, so that it has edges where they end. */
+function pictured(regions: readonly Region[], size: number): NormalisedImage {
+  const data = new Float32Array(3 * size * size);
+  for (let i = 0; i < data.length; i++) {
+    const [y, x] = [Math.floor((i % size ** 2) / size), i % size];
+    data[i] = regions.some((region) => inside(region, (y + 0.5) / size, (x + 0.5) / size)) ? 1 : -1;
+  }
+  return { channels: 3, height: size, width: size, data };
+}
+
+/**
+ * A model of which everything is known: token t looks at one region and nowhere else. With v the region's mean visibility
+ * (the mask's mean over its cells), `log p_t = −softplus(−steepness·(v − ½))`; the gradient is exact. A token whose region is
+ * null does not look at all. Noise shifts v by a seeded amount.
+ */
+export class ToyScorer implements Scorer {
+  readonly image: NormalisedImage;
+  readonly evaluations = { forward: 0, gradient: 0 };
+  /** Number of requests of each call of `gradient`, in order. */
+  readonly batches: number[] = [];
+  readonly regions: readonly (Region | null)[];
+  readonly steepness: number;
+
+  constructor(regions: readonly (Region | null)[], steepness = 12) {
+    this.regions = regions;
+    this.steepness = steepness;
+    this.image = pictured(
+      regions.filter((region) => region !== null),
+      48,
+    );
+  }
+
+  get tokenCount(): number {
+    return this.regions.length;
+  }
+
+  async logp(requests: readonly ScoreRequest[]): Promise<Float32Array[]> {
+    this.evaluations.forward += requests.length;
+    return requests.map(({ mask, noise }) => Float32Array.from(this.tokens(mask, noise), ({ logp }) => logp));
+  }
+
+  async gradient(requests: readonly GradientRequest[]) {
+    this.evaluations.gradient += requests.length;
+    this.batches.push(requests.length);
+    return requests.map(({ mask, noise, weights }) => {
+      const gradient = new Float32Array(mask.data.length);
+      const tokens = this.tokens(mask, noise);
+      tokens.forEach(({ slope, cells }, t) => {
+        for (const cell of cells) gradient[cell]! += (weights[t]! * slope) / cells.length;
+      });
+      return { logp: Float32Array.from(tokens, ({ logp }) => logp), gradient: { ...mask, data: gradient } };
+    });
+  }
+
+  /** One channel for each token, on where its region is; one view of 12 × 12 tokens. */
+  async featureGradient(weights: Float32Array): Promise<FeatureGradient[]> {
+    const [rows, cols, channels] = [12, 12, this.tokenCount];
+    const features = new Float32Array(rows * cols * channels);
+    this.regions.forEach((region, t) => {
+      if (region) for (const cell of cellsIn(region, rows, cols)) features[cell * channels + t] = 1;
+    });
+    const gradient = features.map((_, i) => weights[i % channels]!);
+    this.evaluations.gradient++;
+    return [{ rows, cols, channels, features, gradient, window: [0, 0, 1, 1] }];
+  }
+
+  private tokens(mask: Mask, noise: Noise | undefined) {
+    const shift = noise ? noise.sigma * (noiseSeed(noise.seed) / 2 ** 32 - 0.5) * 0.1 : 0;
+    return this.regions.map((region) => {
+      if (!region) return { logp: -0.01, slope: 0, cells: [] };
+      const cells = cellsIn(region, mask.rows, mask.cols);
+      const visible = cells.reduce((sum, cell) => sum + mask.data[cell]!, 0) / cells.length + shift;
+      const z = this.steepness * (visible - 0.5);
+      return { logp: -Math.log1p(Math.exp(-z)), slope: this.steepness / (1 + Math.exp(z)), cells };
+    });
+  }
+}
