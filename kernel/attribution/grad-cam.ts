@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bilinear } from './bilinear.ts';
 import { filledMask } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
 import { stage, throwIfAborted } from './progress.ts';
@@ -48,26 +49,14 @@ export const gradCam: AttributionMethod<GradCamOptions> = {
 function lay(view: FeatureGradient, map: Float32Array, sum: Mask, seen: Mask): void {
   const [left, top, width, height] = view.window;
   const { rows, cols } = sum;
-  for (let row = 0; row < rows; row++) {
-    const y = ((row + 0.5) / rows - top) / height;
-    if (y < 0 || y > 1) continue;
-    for (let col = 0; col < cols; col++) {
-      const x = ((col + 0.5) / cols - left) / width;
-      if (x < 0 || x > 1) continue;
-      const cell = row * cols + col;
-      sum.data[cell]! += sampled(map, view.rows, view.cols, y, x);
-      seen.data[cell]! += 1;
-    }
-  }
-}
-
-/** The grid's value at (y, x) in [0, 1]², bilinear between cell centres and constant beyond the outermost. */
-function sampled(grid: Float32Array, rows: number, cols: number, y: number, x: number): number {
-  const v = Math.min(Math.max(y * rows - 0.5, 0), rows - 1);
-  const h = Math.min(Math.max(x * cols - 0.5, 0), cols - 1);
-  const [top, left] = [Math.floor(v), Math.floor(h)];
-  const [bottom, right] = [Math.min(top + 1, rows - 1), Math.min(left + 1, cols - 1)];
-  const above = grid[top * cols + left]! * (1 - (h - left)) + grid[top * cols + right]! * (h - left);
-  const below = grid[bottom * cols + left]! * (1 - (h - left)) + grid[bottom * cols + right]! * (h - left);
-  return above * (1 - (v - top)) + below * (v - top);
+  // Where the whole image lies as the view sees it, in shares of the view.
+  const image = [-left / width, -top / height, (1 - left) / width, (1 - top) / height] as const;
+  const onImage = bilinear(view.rows, view.cols, rows, cols, image).up(map);
+  onImage.forEach((value, cell) => {
+    const y = (Math.floor(cell / cols) + 0.5) / rows;
+    const x = ((cell % cols) + 0.5) / cols;
+    if (y < top || y > top + height || x < left || x > left + width) return;
+    sum.data[cell]! += value;
+    seen.data[cell]! += 1;
+  });
 }

@@ -5,7 +5,7 @@ import { inLockstep } from '../../kernel/attribution/lockstep.ts';
 import { filledMask } from '../../kernel/attribution/mask.ts';
 import { METHODS, chosenMethod } from '../../kernel/attribution/methods.ts';
 import type { MethodChoice } from '../../kernel/attribution/methods.ts';
-import type { AttributionContext, Mask, Progress, Scorer } from '../../kernel/attribution/scorer.ts';
+import type { AttributionContext, FeatureGradient, Mask, Progress, Scorer } from '../../kernel/attribution/scorer.ts';
 import { AbortError, LensError } from '../../kernel/errors.ts';
 import { ToyScorer, cellsIn } from './toy-scorer.ts';
 
@@ -248,5 +248,38 @@ describe('choosing a method', () => {
   it('overrides single options of a preset', () => {
     const { options } = chosenMethod({ name: 'igos+', preset: 'paper', iterations: 2 });
     assert.deepEqual([options.iterations, options.l3], [2, 10]);
+  });
+});
+
+describe('Grad-CAM on several views', () => {
+  it('lays tiles where they belong', async () => {
+    // Two tiles side by side, each of one channel; the left one is active in its right column, the right one nowhere.
+    const tile = (left: number, features: number[]): FeatureGradient => ({
+      rows: 1,
+      cols: 2,
+      channels: 1,
+      features: Float32Array.from(features),
+      gradient: Float32Array.of(1, 1),
+      window: [left, 0, 0.5, 1],
+    });
+    const scorer: Scorer = Object.assign(toy(), {
+      featureGradient: async () => [tile(0, [0, 8]), tile(0.5, [0, 0])],
+    });
+    const map = await attribute(scorer, FIRST, { name: 'grad-cam', maskSize: 4 });
+    assert.deepEqual([...map.data.subarray(0, 4)], [0, 8, 0, 0]);
+  });
+
+  it('averages views of the same place', async () => {
+    const view = (value: number): FeatureGradient => ({
+      rows: 1,
+      cols: 1,
+      channels: 1,
+      features: Float32Array.of(value),
+      gradient: Float32Array.of(1),
+      window: [0, 0, 1, 1],
+    });
+    const scorer: Scorer = Object.assign(toy(), { featureGradient: async () => [view(2), view(4)] });
+    const map = await attribute(scorer, FIRST, { name: 'grad-cam', maskSize: 2 });
+    assert.deepEqual([...map.data], [3, 3, 3, 3]);
   });
 });
