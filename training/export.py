@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import onnxruntime as ort
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,19 @@ def cache_names(c: Config, stem: str) -> list[str]:
     return [f"{stem}.{i}.{part}" for i in range(c.blocks) for part in ("key", "value")]
 
 
+def name_matrices(graph: onnx.ModelProto, module: nn.Module) -> None:
+    """Call the transposed matrices, which the exporter numbers, after the parameters that they came from."""
+    named = {p.detach().numpy().T.tobytes(): n for n, p in module.named_parameters() if p.ndim == 2}
+    renamed = {}
+    for tensor in graph.graph.initializer:
+        if tensor.name.startswith("onnx::"):
+            renamed[tensor.name] = named[onnx.numpy_helper.to_array(tensor).tobytes()] + "^T"
+            tensor.name = renamed[tensor.name]
+    for node in graph.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = renamed.get(name, name)
+
+
 def write_graphs(model: Pocket, folder: Path) -> None:
     """Export the three graphs, check them and infer their shapes."""
     c = model.config
@@ -60,6 +74,7 @@ def write_graphs(model: Pocket, folder: Path) -> None:
             torch.onnx.export(module.eval(), args, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes,
                               opset_version=OPSET, dynamo=False, do_constant_folding=True)
         graph = onnx.load(path)
+        name_matrices(graph, module)
         onnx.checker.check_model(graph, full_check=True)
         onnx.save(onnx.shape_inference.infer_shapes(graph, strict_mode=True), path)
 

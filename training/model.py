@@ -55,6 +55,7 @@ class VisionBlock(nn.Module):
     def __init__(self, c: Config):
         super().__init__()
         self.heads = c.heads
+        self.scale = c.head**-0.5
         self.norm1 = nn.LayerNorm(c.width)
         self.qkv = nn.Linear(c.width, 3 * c.width)
         self.out = nn.Linear(c.width, c.width)
@@ -65,7 +66,7 @@ class VisionBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, n, d = x.shape
         q, k, v = (t.view(b, n, self.heads, -1).transpose(1, 2) for t in self.qkv(self.norm1(x)).split(d, 2))
-        weights = (q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)).softmax(-1)
+        weights = (q * self.scale @ k.transpose(2, 3)).softmax(-1)
         x = x + self.out((weights @ v).transpose(1, 2).reshape(b, n, d))
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
@@ -109,7 +110,7 @@ class RMSNorm(nn.Module):
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary position embedding, in halves as Llama does. x [b, heads, s, head]; cos, sin [b, 1, s, head / 2]."""
-    one, two = x.split(x.shape[-1] // 2, -1)
+    one, two = x.chunk(2, -1)
     return torch.cat([one * cos - two * sin, two * cos + one * sin], -1)
 
 
@@ -119,6 +120,7 @@ class Block(nn.Module):
     def __init__(self, c: Config):
         super().__init__()
         self.heads = c.heads
+        self.scale = c.head**-0.5
         self.norm1 = RMSNorm(c.width, c.eps)
         self.qkv = nn.Linear(c.width, 3 * c.width, bias=False)
         self.out = nn.Linear(c.width, c.width, bias=False)
@@ -130,7 +132,7 @@ class Block(nn.Module):
         """Rotated and scaled queries, rotated keys, and values, each [b, heads, s, head]."""
         b, s, d = x.shape
         q, k, v = (t.view(b, s, self.heads, -1).transpose(1, 2) for t in self.qkv(self.norm1(x)).split(d, 2))
-        return rotate(q, cos, sin) * q.shape[-1] ** -0.5, rotate(k, cos, sin), v
+        return rotate(q, cos, sin) * self.scale, rotate(k, cos, sin), v
 
     @staticmethod
     def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
@@ -163,8 +165,8 @@ class Decoder(nn.Module):
     def rotary(self, position_ids: Tensor) -> tuple[Tensor, Tensor]:
         return self.cos[position_ids][:, None], self.sin[position_ids][:, None]
 
-    def forward(self, x: Tensor, attention_mask: Tensor, position_ids: Tensor, past: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """`attention_mask` [b, past + s] is 1 where a token is; `past` holds key and value of each block in turn."""
+    def states(self, x: Tensor, attention_mask: Tensor, position_ids: Tensor, past: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """What `forward` returns, before the final norm and the output matrix."""
         cos, sin = self.rotary(position_ids)
         # Columns count from the left, so query i of s stands in column total - s + i.
         column = torch.cumsum(torch.ones_like(attention_mask), 1)
@@ -176,6 +178,11 @@ class Decoder(nn.Module):
             k, v = torch.cat([past[2 * i], k], 2), torch.cat([past[2 * i + 1], v], 2)
             present += [k, v]
             x = block.finish(x, block.attend(q, k, v, bias))
+        return x, present
+
+    def forward(self, x: Tensor, attention_mask: Tensor, position_ids: Tensor, past: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """`attention_mask` [b, past + s] is 1 where a token is; `past` holds key and value of each block in turn."""
+        x, present = self.states(x, attention_mask, position_ids, past)
         return self.head(x), present
 
 
@@ -218,3 +225,11 @@ class Pocket(nn.Module):
         x = self.decoder.embed(input_ids)
         at = int((input_ids[0] == image_id).nonzero()[0, 0])
         return torch.cat([x[:, :at], features, x[:, at + features.shape[1] :]], 1)
+
+    def answer_log_probabilities(self, pixels: Tensor, input_ids: Tensor, answer_start: int) -> Tensor:
+        """log p of each token of `input_ids` [1, s] from `answer_start` on, given the image [1, 3, 96, 96] and all before it."""
+        s, d = input_ids.shape[1], self.decoder
+        x = self.merge(input_ids, self.vision(pixels))[:, :-1]
+        states, _ = d.states(x, torch.ones(1, s - 1, dtype=torch.int64), torch.arange(s - 1)[None], self.empty(1))
+        logits = d.head(states[:, answer_start - 1 :])
+        return logits.log_softmax(-1).gather(2, input_ids[:, answer_start:, None])[0, :, 0]

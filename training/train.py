@@ -158,7 +158,7 @@ def main() -> None:
             exact = {k: sum((w["exact"][k] for w in window), []) for k in KINDS}
             line = {"step": step, "seconds": round(seconds), "rate": round(rate, 6), "answers": np.mean([w["answers"] for w in window]).round(4),
                     "all": np.mean(sum(exact.values(), [])).round(3), **{k: np.mean(v).round(3) for k, v in exact.items()},
-                    **{"d_" + k: np.mean([w["parts"].get(k, np.nan) for w in window]).round(3) for k in [*HEADS, "place"]}}
+                    **{"d_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]).round(3) for k in [*HEADS, "place"]}}
             text = json.dumps({k: float(v) for k, v in line.items()})
             print(text, flush=True)
             log.write(text + "\n")
