@@ -1,0 +1,141 @@
+import { existsSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { LensError } from '../errors.ts';
+import {
+  ChatTemplateJson,
+  GenerationConfig,
+  ModelConfig,
+  PreprocessorConfig,
+  TokenizerConfig,
+  TokenizerJson,
+} from './config.ts';
+import { embeddedFolder, embeddedModels } from './embedded.ts';
+
+/** The three graphs of an LVLM in the Hugging Face ONNX layout, by the stems of their files. */
+export const GRAPHS = ['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const;
+export type GraphName = (typeof GRAPHS)[number];
+
+/** Endings of a graph's file by data type, best for gradients first. */
+const SUFFIXES = ['', '_fp16', '_q4', '_q4f16', '_bnb4'] as const;
+/** 8-bit exports round activations, through which no useful gradient passes. */
+const ROUNDED = ['_quantized', '_int8', '_uint8'] as const;
+
+/** A model's folder, read and checked; the graphs themselves are only located. */
+export interface ModelFiles {
+  readonly folder: string;
+  readonly config: ModelConfig;
+  readonly generation: GenerationConfig;
+  readonly preprocessor: PreprocessorConfig;
+  readonly tokenizerConfig: TokenizerConfig;
+  readonly tokenizer: object;
+  /** Jinja source. */
+  readonly chatTemplate: string;
+  /** Absolute paths. */
+  readonly graphs: Readonly<Record<GraphName, string>>;
+  /** Every file that was read, relative to the folder, with forward slashes. */
+  readonly names: readonly string[];
+}
+
+/**
+ * Where a model lies.
+ * @param model 'pocket' or another embedded model, or a folder
+ * @throws LensError naming the models that there are
+ */
+export function modelFolder(model: string): string {
+  const folder = embeddedFolder(model) ?? path.resolve(model);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
+  const names = embeddedModels().map((name) => `'${name}'`);
+  throw new LensError(
+    `there is no model '${model}': it is neither an embedded model nor a folder`,
+    `Embedded: ${names.join(', ') || 'none'}. Or give a folder that holds config.json, tokenizer.json and onnx/`,
+  );
+}
+
+/** Reads and checks everything of a model but its weights. Throws `LensError` for what is missing or broken. */
+export async function readModelFiles(folder: string): Promise<ModelFiles> {
+  const names: string[] = [];
+  const text = async (name: string) => {
+    const content = await readText(path.join(folder, name));
+    if (content !== undefined) names.push(name);
+    return content;
+  };
+  const optional = async <T>(name: string, schema: z.ZodType<T>) => {
+    const content = await text(name);
+    return content === undefined ? undefined : parseJson(path.join(folder, name), content, schema);
+  };
+  const required = async <T>(name: string, schema: z.ZodType<T>) => {
+    const value = await optional(name, schema);
+    if (value !== undefined) return value;
+    throw new LensError(`the model in "${folder}" has no ${name}`, `Download ${name} of the model too`);
+  };
+  const config = await required('config.json', ModelConfig);
+  const tokenizer = await required('tokenizer.json', TokenizerJson);
+  const tokenizerConfig = await required('tokenizer_config.json', TokenizerConfig);
+  const preprocessor = await required('preprocessor_config.json', PreprocessorConfig);
+  const generation = (await optional('generation_config.json', GenerationConfig)) ?? {};
+  const chatTemplate =
+    (await text('chat_template.jinja')) ??
+    (await optional('chat_template.json', ChatTemplateJson))?.chat_template ??
+    templateOf(tokenizerConfig);
+  if (chatTemplate === undefined) {
+    throw new LensError(
+      `the model in "${folder}" has no chat template`,
+      'Add chat_template.jinja, or `chat_template` to tokenizer_config.json',
+    );
+  }
+  const graphs = Object.fromEntries(GRAPHS.map((graph) => [graph, graphFile(folder, graph)])) as Record<
+    GraphName,
+    string
+  >;
+  for (const graph of GRAPHS) names.push(...graphFileNames(folder, graphs[graph]));
+  return { folder, config, generation, preprocessor, tokenizerConfig, tokenizer, chatTemplate, graphs, names };
+}
+
+function graphFile(folder: string, graph: GraphName): string {
+  const at = (suffix: string) => path.join(folder, 'onnx', `${graph}${suffix}.onnx`);
+  const found = SUFFIXES.map(at).find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  const rounded = ROUNDED.map(at).find((file) => existsSync(file));
+  if (rounded !== undefined) {
+    throw new LensError(
+      `the model in "${folder}" has ${graph} only as ${path.basename(rounded)}, which rounds its activations to 8 bits`,
+      `No gradient passes through rounding. Download ${graph}.onnx, ${graph}_fp16.onnx or ${graph}_q4.onnx`,
+    );
+  }
+  throw new LensError(`the model in "${folder}" has no onnx/${graph}.onnx`, 'Download the ONNX files of the model too');
+}
+
+/** The file and, where there is one, the file of weights beside it. */
+function graphFileNames(folder: string, file: string): string[] {
+  const files = [file, `${file}_data`].filter((name) => existsSync(name));
+  return files.map((name) => path.relative(folder, name).split(path.sep).join('/'));
+}
+
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new LensError(`cannot read "${file}": ${(cause as Error).message}`, undefined, { cause });
+  }
+}
+
+function parseJson<T>(file: string, content: string, schema: z.ZodType<T>): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(content);
+  } catch (cause) {
+    throw new LensError(`"${file}" is not JSON: ${(cause as Error).message}`, 'Download it again', { cause });
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`);
+  throw new LensError(`"${file}" is not as expected: ${problems.join('; ')}`, 'Download it again');
+}
+
+function templateOf({ chat_template: template }: TokenizerConfig): string | undefined {
+  if (typeof template === 'string') return template;
+  return (template?.find(({ name }) => name === 'default') ?? template?.[0])?.template;
+}

@@ -1,0 +1,100 @@
+import { Tensor } from 'onnxruntime-node';
+import { AbortError } from '../errors.ts';
+import { mostLikely } from './log-softmax.ts';
+import { float32, floats, int64 } from './session.ts';
+import type { Session, Tensors, ValueInfo } from './session.ts';
+
+export interface Generation {
+  readonly ids: readonly number[];
+  /** log p of each id. */
+  readonly logp: Float32Array;
+  readonly stopped: 'end' | 'length';
+}
+
+export interface GenerateOptions {
+  /** Ids that end an answer; they are not part of it. */
+  readonly endTokens: ReadonlySet<number>;
+  readonly maxNewTokens: number;
+  /** Position of the first embedding. */
+  readonly firstPosition: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onToken?: ((count: number) => void) | undefined;
+}
+
+/**
+ * Greedy decoding with a key-value cache.
+ * @param prompt embeddings of the whole prompt, [length, width]
+ * @param embed embedding of one token, [width]
+ * @throws AbortError between two steps once `signal` is aborted
+ */
+export async function generate(
+  decoder: Session,
+  prompt: { readonly data: Float32Array; readonly length: number },
+  embed: (id: number) => Promise<Float32Array>,
+  options: GenerateOptions,
+): Promise<Generation> {
+  const { endTokens, maxNewTokens, firstPosition, signal, onToken } = options;
+  const width = prompt.data.length / prompt.length;
+  const ids: number[] = [];
+  const logp: number[] = [];
+  let cache = emptyCache(decoder);
+  let input = prompt.data;
+  let past = 0;
+  while (ids.length < maxNewTokens) {
+    // A turn of the event loop, in which a request to stop can arrive: runs block it.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (signal?.aborted) throw new AbortError();
+    const length = input.length / width;
+    const total = past + length;
+    const feeds: Record<string, Tensor> = {
+      inputs_embeds: float32(input, [1, length, width]),
+      attention_mask: int64(new Array<number>(total).fill(1), [1, total]),
+      ...cache,
+      ...optional(decoder, 'position_ids', () =>
+        int64(
+          Array.from({ length }, (_, i) => firstPosition + past + i),
+          [1, length],
+        ),
+      ),
+      ...optional(decoder, 'num_logits_to_keep', () => int64([1], [])),
+      ...optional(decoder, 'use_cache_branch', () => new Tensor('bool', [past > 0], [1])),
+    };
+    const results = await decoder.run(feeds);
+    const logits = floats(results, 'logits');
+    const vocabulary = results.logits!.dims.at(-1)!;
+    const next = mostLikely(logits, logits.length - vocabulary, vocabulary);
+    if (endTokens.has(next.id)) return { ids, logp: Float32Array.from(logp), stopped: 'end' };
+    ids.push(next.id);
+    logp.push(next.logp);
+    onToken?.(ids.length);
+    cache = nextCache(results);
+    past = total;
+    input = await embed(next.id);
+  }
+  return { ids, logp: Float32Array.from(logp), stopped: 'length' };
+}
+
+const PAST = /^past_key_values\./;
+
+/** A cache that holds nothing: length 0 along the one free axis after the batch. */
+function emptyCache(decoder: Session): Tensors {
+  const entries = [...decoder.inputs].filter(([name]) => PAST.test(name));
+  return Object.fromEntries(entries.map(([name, info]) => [name, emptyTensor(info)]));
+}
+
+function emptyTensor({ type, shape }: ValueInfo): Tensor {
+  const dims = shape.map((size, axis) => (typeof size === 'number' ? size : axis === 0 ? 1 : 0));
+  return type === 'float16' ? new Tensor('float16', new Uint16Array(0), dims) : new Tensor('float32', [], dims);
+}
+
+function nextCache(results: Tensors): Tensors {
+  return Object.fromEntries(
+    Object.entries(results)
+      .filter(([name]) => name.startsWith('present.'))
+      .map(([name, tensor]) => [name.replace('present.', 'past_key_values.'), tensor]),
+  );
+}
+
+function optional(session: Session, name: string, make: () => Tensor): Tensors {
+  return session.inputs.has(name) ? { [name]: make() } : {};
+}
