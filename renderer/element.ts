@@ -1,0 +1,25 @@
+/** Makes elements. Text always becomes a text node: nothing here, or anywhere in the view, parses markup. */
+type Child = Node | string | null | undefined;
+
+interface Properties {
+  readonly class?: string;
+  /** Custom properties and styles, set through CSSOM: a `style` attribute would need 'unsafe-inline'. */
+  readonly style?: Readonly<Record<string, string>>;
+  readonly [attribute: string]: unknown;
+}
+
+/** An element with attributes and children; `true` is an empty attribute, `false` and `undefined` none. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  { style, ...attributes }: Properties = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    made.setAttribute(name, value === true ? '' : String(value));
+  }
+  for (const [name, value] of Object.entries(style ?? {})) made.style.setProperty(name, value);
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}

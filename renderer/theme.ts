@@ -1,0 +1,35 @@
+/** Which of the four themes surrounds the view: VS Code and JupyterLab say so on the body, a page by media queries. */
+
+export interface Theme {
+  readonly dark: boolean;
+  readonly contrast: boolean;
+}
+
+/** The surroundings' theme now. */
+export function currentTheme(body: HTMLElement = document.body): Theme {
+  const has = (name: string): boolean => body.classList.contains(name);
+  const contrast = matchMedia('(prefers-contrast: more)').matches || matchMedia('(forced-colors: active)').matches;
+  if (has('vscode-high-contrast-light')) return { dark: false, contrast: true };
+  if (has('vscode-high-contrast')) return { dark: true, contrast: true };
+  if (has('vscode-dark')) return { dark: true, contrast: false };
+  if (has('vscode-light')) return { dark: false, contrast: false };
+  const jupyter = body.dataset['jpThemeLight'];
+  if (jupyter !== undefined) return { dark: jupyter === 'false', contrast };
+  return { dark: matchMedia('(prefers-color-scheme: dark)').matches, contrast };
+}
+
+/** Keeps `data-theme` ('light' or 'dark') and `data-contrast` on an element in step with its surroundings. */
+export function followTheme(target: HTMLElement, signal: AbortSignal): void {
+  const update = (): void => {
+    const { dark, contrast } = currentTheme();
+    target.dataset['theme'] = dark ? 'dark' : 'light';
+    target.dataset['contrast'] = contrast ? 'more' : 'normal';
+  };
+  update();
+  const observer = new MutationObserver(update);
+  observer.observe(document.body, { attributes: true, attributeFilter: ['class', 'data-jp-theme-light'] });
+  signal.addEventListener('abort', () => observer.disconnect());
+  for (const query of ['(prefers-color-scheme: dark)', '(prefers-contrast: more)', '(forced-colors: active)']) {
+    matchMedia(query).addEventListener('change', update, { signal });
+  }
+}

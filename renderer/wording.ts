@@ -1,0 +1,126 @@
+/** The words and numbers in which results are told: the same in the view, on the card and in Markdown. */
+import type { AnswerToken, Curve, Explanation, LensDocument, Metric, SelectionReason } from '../kernel/document.ts';
+
+const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3, useGrouping: false });
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+
+/** Three significant digits, with a real minus sign. */
+export function figure(value: number): string {
+  return short.format(Math.abs(value) < 1e-9 ? 0 : value).replace('-', '−');
+}
+
+/** Two decimals, so that figures in a column line up. */
+export function fixed(value: number): string {
+  return value
+    .toFixed(2)
+    .replace(/^-(0\.00)$/, '$1')
+    .replace('-', '−');
+}
+
+/** A probability from its logarithm, as a percentage. */
+export function percentage(logp: number): string {
+  const percent = 100 * Math.exp(logp);
+  return percent > 0 && percent < 0.1 ? '< 0.1 %' : `${figure(percent)} %`;
+}
+
+/** Milliseconds as people say them. */
+export function duration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${whole.format(milliseconds)} ms` : `${figure(milliseconds / 1000)} s`;
+}
+
+export const REASONS: Readonly<Record<SelectionReason, string>> = {
+  visual: 'depends on the image',
+  'below threshold': 'below the threshold',
+  'stop word': 'stop word',
+  punctuation: 'punctuation',
+  chosen: 'chosen',
+  'not chosen': 'not chosen',
+};
+
+/** A token as text that can be seen: blanks at its ends go, and what is only blank gets a sign. */
+export function visibleToken(text: string): string {
+  return text.trim() || text.replaceAll('\n', '↵').replaceAll('\t', '⇥').replaceAll(' ', '␣') || '∅';
+}
+
+/** One line on a token: how much it depends on the image, and why it was selected or not. */
+export function tokenLine(token: AnswerToken): string {
+  return (
+    `LLR ${figure(token.llr)}: probability ${percentage(token.logp)} with the image, ` +
+    `${percentage(token.logpBaseline)} without; ${REASONS[token.reason]}`
+  );
+}
+
+/** The headline of an explanation whose answer owes nothing to the image. */
+export const NO_DEPENDENCE = 'The answer does not depend on the image.';
+
+/** Why it is said that an answer does not depend on the image. */
+export function noDependenceReason({ answer }: Explanation): string {
+  const largest = Math.max(...answer.tokens.map(({ llr }) => llr));
+  const found = answer.tokens.length > 0 ? ` The largest ratio is ${figure(largest)}.` : '';
+  return (
+    `No word of it becomes clearly less likely when the image is replaced by a baseline ` +
+    `(log-likelihood ratio above ${figure(answer.threshold)}).${found} There is no heatmap to draw.`
+  );
+}
+
+/** The selected tokens, largest LLR first. */
+export function selectedTokens({
+  answer,
+}: Explanation): readonly { readonly index: number; readonly token: AnswerToken }[] {
+  return answer.tokens
+    .map((token, index) => ({ token, index }))
+    .filter(({ token }) => token.selected)
+    .sort((a, b) => b.token.llr - a.token.llr);
+}
+
+const KIND_BETTER = { deletion: 'lower', insertion: 'higher' } as const;
+
+/** The explanation's scores: its metrics, and those of its curves that no metric repeats. */
+export function scores({ metrics, curves }: Pick<Explanation, 'metrics' | 'curves'>): readonly Metric[] {
+  const named = new Set(metrics.map(({ name }) => name));
+  const ofCurves = curves.map((curve) => ({
+    name: curveName(curve, curves),
+    value: curve.score,
+    better: KIND_BETTER[curve.kind],
+  }));
+  return [...ofCurves.filter(({ name }) => !named.has(name)), ...metrics];
+}
+
+/** 'deletion', with its baseline where several curves of one kind need telling apart. */
+export function curveName(curve: Curve, among: readonly Curve[]): string {
+  return among.filter(({ kind }) => kind === curve.kind).length > 1 ? `${curve.kind} (${curve.baseline})` : curve.kind;
+}
+
+/** A metric's value with its interval. */
+export function metricValue({ value, interval }: Metric): string {
+  return interval ? `${figure(value)} (95 % ${figure(interval[0])} to ${figure(interval[1])})` : figure(value);
+}
+
+/** The largest size of an LLR in the document, so that one scale of colour serves all of its tokens. */
+export function largestRatio({ explanations }: LensDocument): number {
+  const ratios = explanations.flatMap(({ answer }) => answer.tokens.map(({ llr }) => Math.abs(llr)));
+  return ratios.reduce((a, b) => Math.max(a, b), 1);
+}
+
+/** How an axis of comparison is called in a sentence. */
+export const AXIS_TITLES = {
+  models: 'Models compared',
+  methods: 'Methods compared',
+  images: 'Images compared',
+  questions: 'Questions compared',
+  answers: 'Answers compared',
+} as const;
+
+/** One line for the whole document. */
+export function summary(document: LensDocument): string {
+  if (document.kind === 'comparison') {
+    return `${AXIS_TITLES[document.axis ?? 'answers']}: ${document.explanations.map(({ label }) => label).join(' | ')}`;
+  }
+  const [only] = document.explanations;
+  if (!only) return 'Nothing to explain.';
+  const answer = `${only.question} → ${only.answer.text}`;
+  if (!only.dependsOnImage) return `${answer} (does not depend on the image)`;
+  const words = selectedTokens(only).map(({ token }) => `${visibleToken(token.text)} ${figure(token.llr)}`);
+  const results = scores(only).map(({ name, value }) => `${name} ${figure(value)}`);
+  return `${answer} (depends on the image: ${words.join(', ')}${results.length > 0 ? `; ${results.join(', ')}` : ''})`;
+}
