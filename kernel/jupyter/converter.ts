@@ -1,0 +1,313 @@
+/**
+ * TypeScript cells to JavaScript. The work is tslab's converter, whose modules are private: its version is pinned.
+ * Around it we change, without touching any global: which files the compiler sees (our library has no `node_modules`
+ * beside the notebook), how it resolves modules, and what it emits (source maps, see also transform.ts).
+ */
+import { createRequire, type SourceMap } from 'node:module';
+import path from 'node:path';
+import type ts from '@tslab/typescript-for-tslab';
+import type { Converter, ConvertResult, Diagnostic } from 'tslab/dist/converter.js';
+import type { CellLibrary } from './library.ts';
+import { parseMap, splitInlineMap, withoutMapComment } from './positions.ts';
+import { cellTransformer } from './transform.ts';
+
+type TypeScript = typeof ts;
+
+const require = createRequire(import.meta.url);
+
+/** Lines that tslab puts before a cell's code. */
+export const CELL_PREFIX_LINES = 1;
+
+/** What one cell was compiled to. */
+export interface ConvertedCell {
+  /** CommonJS; empty when the cell has nothing to run. */
+  readonly code: string;
+  /** Declarations of this and all earlier cells, the next cell's context. */
+  readonly declarations: string;
+  /** The exported variable that holds the value of the cell's last expression. */
+  readonly resultName?: string;
+  /** TypeScript files beside the notebook that the cell imports, compiled: absolute path (ending in .js) and code. */
+  readonly modules: readonly { readonly path: string; readonly code: string }[];
+  /** Maps back to the cell, the last compilation's first. */
+  readonly maps: readonly SourceMap[];
+}
+
+/** What TypeScript has against a cell; lines and columns count from 1. */
+export interface CellProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly endColumn: number;
+  readonly code: number;
+  readonly message: string;
+  /** A file beside the notebook, when the problem is not in the cell itself. */
+  readonly file?: string;
+}
+
+export interface CellConverter {
+  /** @param declarations of all earlier cells */
+  convert(declarations: string, code: string): { cell: ConvertedCell } | { problems: CellProblem[] };
+  /** @param offset of the caret, in UTF-16 code units */
+  complete(declarations: string, code: string, offset: number): { start: number; end: number; candidates: string[] };
+  /** Type and documentation of the name at `offset`, or undefined where there is none. */
+  inspect(declarations: string, code: string, offset: number): { signature: string; documentation: string } | undefined;
+  /** Whether `code` can run as it is, or the user is still typing; `indent` for the next line then. */
+  isComplete(code: string): { complete: boolean; indent: string };
+  close(): void;
+}
+
+export interface ConverterOptions {
+  /** The notebook's folder: modules and types are resolved from there. */
+  readonly cwd: string;
+  readonly library?: CellLibrary;
+  /** Notice changes to imported files while the session lives (not needed in headless runs). */
+  readonly watch?: boolean;
+}
+
+export function createCellConverter(options: ConverterOptions): CellConverter {
+  const typescript = require('@tslab/typescript-for-tslab') as TypeScript;
+  const compiled = new Map<string, readonly SourceMap[]>();
+  const { createConverter, isCompleteCode } = loadTslab(adapted(typescript, options, compiled));
+  const converter = createConverter({});
+  return {
+    convert(declarations, code) {
+      const result = convertWithRetry(typescript, converter, declarations, code);
+      if (result.diagnostics.length > 0) return { problems: result.diagnostics.map(toProblem) };
+      const output = result.output ?? '';
+      return {
+        cell: {
+          code: output,
+          declarations: result.declOutput ?? '',
+          ...(result.lastExpressionVar !== undefined && { resultName: result.lastExpressionVar }),
+          modules: (result.sideOutputs ?? []).map((module) => ({
+            path: path.normalize(module.path),
+            code: module.data,
+          })),
+          maps: compiled.get(output) ?? [],
+        },
+      };
+    },
+    complete(declarations, code, offset) {
+      const { start, end, candidates } = converter.complete(declarations, code, offset);
+      return { start, end, candidates };
+    },
+    inspect(declarations, code, offset) {
+      const info = converter.inspect(declarations, code, offset) as ts.QuickInfo | undefined;
+      if (!info) return undefined;
+      return {
+        signature: typescript.displayPartsToString(info.displayParts),
+        documentation: typescript.displayPartsToString(info.documentation),
+      };
+    },
+    isComplete(code) {
+      const { completed, indent } = isCompleteCode(code);
+      return { complete: completed, indent: indent ?? '' };
+    },
+    close: () => {
+      converter.close();
+    },
+  };
+}
+
+interface TslabConverter {
+  createConverter: (options: object) => Converter;
+  isCompleteCode: (code: string) => { completed: boolean; indent?: string };
+}
+
+/** Loads a fresh copy of tslab's converter that sees `typescript` instead of the real compiler. */
+function loadTslab(typescript: TypeScript): TslabConverter {
+  const compilerPath = require.resolve('@tslab/typescript-for-tslab');
+  const converterPath = require.resolve('tslab/dist/converter');
+  const compiler = require.cache[compilerPath]!;
+  const real: unknown = compiler.exports;
+  compiler.exports = typescript;
+  Reflect.deleteProperty(require.cache, converterPath);
+  try {
+    return require(converterPath) as TslabConverter;
+  } finally {
+    compiler.exports = real;
+  }
+}
+
+/** The compiler with our file system, options, transformer and source maps. */
+function adapted(
+  typescript: TypeScript,
+  { cwd, library, watch }: ConverterOptions,
+  compiled: Map<string, readonly SourceMap[]>,
+): TypeScript {
+  const createHost = (
+    rootFiles: string[],
+    compilerOptions: ts.CompilerOptions,
+    ...rest: [ts.System, ...unknown[]]
+  ): object => {
+    const host = (typescript.createWatchCompilerHost as (...args: unknown[]) => WatchHost)(
+      rootFiles,
+      {
+        ...compilerOptions,
+        // tslab's Node10 resolution finds no types that a package names only under "exports".
+        moduleResolution: typescript.ModuleResolutionKind.Bundler,
+        allowImportingTsExtensions: true,
+        lib: ['lib.es2023.d.ts'],
+        types: ['node'],
+        inlineSourceMap: true,
+      },
+      ...rest,
+    );
+    let created: ((program: ts.BuilderProgram) => void) | undefined;
+    Object.defineProperty(host, 'afterProgramCreate', {
+      get: () => created,
+      set: (notify: (program: ts.BuilderProgram) => void) => {
+        created = (program) => {
+          notify(withTransformer(typescript, program));
+        };
+      },
+    });
+    return host;
+  };
+  const transpileModule = (input: string, options: ts.TranspileOptions): ts.TranspileOutput => {
+    const { code, map } = splitInlineMap(input);
+    const output = typescript.transpileModule(code, {
+      ...options,
+      compilerOptions: { ...options.compilerOptions, sourceMap: true },
+    });
+    const outputText = withoutMapComment(output.outputText);
+    if (map && output.sourceMapText) compiled.set(outputText, [parseMap(output.sourceMapText), map]);
+    return { ...output, outputText };
+  };
+  return {
+    ...typescript,
+    sys: fileSystem(typescript, cwd, library, watch ?? false),
+    createWatchCompilerHost: createHost as unknown as TypeScript['createWatchCompilerHost'],
+    transpileModule,
+  };
+}
+
+interface WatchHost {
+  afterProgramCreate?: (program: ts.BuilderProgram) => void;
+}
+
+/** A program that runs our transformer before TypeScript's own whenever it emits. */
+function withTransformer(typescript: TypeScript, program: ts.BuilderProgram): ts.BuilderProgram {
+  const emit: ts.BuilderProgram['emit'] = (file, write, cancellation, declarationsOnly, custom) => {
+    const checker = program.getProgram().getTypeChecker();
+    const ours = cellTransformer(typescript, checker, (source) => path.basename(source.fileName) === '__prev__.d.ts');
+    return program.emit(file, write, cancellation, declarationsOnly, {
+      ...custom,
+      before: [ours, ...(custom?.before ?? [])],
+    });
+  };
+  return Object.assign(Object.create(program) as ts.BuilderProgram, { emit });
+}
+
+/** The disk, with our library in `node_modules` beside the notebook and Node's types where tslab looks for them. */
+function fileSystem(typescript: TypeScript, cwd: string, library: CellLibrary | undefined, watch: boolean): ts.System {
+  const slashed = (file: string): string => file.split(path.sep).join('/');
+  const tslab = path.dirname(require.resolve('tslab/package.json'));
+  const nodeTypes = path.dirname(createRequire(path.join(tslab, 'x.js')).resolve('@types/node/package.json'));
+  const forwards: [from: string, to: string][] = [
+    [slashed(path.join(tslab, 'node_modules', '@types')), slashed(path.dirname(nodeTypes))],
+  ];
+  if (library) forwards.push([slashed(path.join(cwd, 'node_modules', library.name)), slashed(library.root)]);
+  const forward = (file: string): string => {
+    for (const [from, to] of forwards) {
+      if (file === from || file.startsWith(`${from}/`)) return to + file.slice(from.length);
+    }
+    return file;
+  };
+  const { sys } = typescript;
+  const unwatched: ts.FileWatcher = {
+    close: () => {
+      // Nothing is watched.
+    },
+  };
+  const isUsers = (file: string): boolean => file.startsWith(slashed(cwd)) && !file.includes('/node_modules/');
+  return Object.assign(Object.create(sys) as ts.System, {
+    getCurrentDirectory: () => slashed(cwd),
+    readFile: (file: string, encoding?: string) => sys.readFile(forward(file), encoding),
+    fileExists: (file: string) => sys.fileExists(forward(file)),
+    directoryExists: (folder: string) => sys.directoryExists(forward(folder)),
+    realpath: (file: string) => sys.realpath?.(forward(file)) ?? forward(file),
+    watchFile: (file: string, callback: ts.FileWatcherCallback, interval?: number) =>
+      watch && isUsers(file) ? sys.watchFile!(file, callback, interval) : unwatched,
+    watchDirectory: (folder: string, callback: ts.DirectoryWatcherCallback, recursive?: boolean) =>
+      watch && isUsers(folder) ? sys.watchDirectory!(folder, callback, recursive) : unwatched,
+  });
+}
+
+/**
+ * Declaration problems: "exported variable 'x' has or is using name 'Y' … but cannot be named" and its kin. They are about
+ * how tslab carries a variable's type to the next cell, not about the user's code: `const fs = await import('node:fs')`
+ * has one.
+ */
+const CANNOT_BE_NAMED = new Set([2527, 2742, 2883, 4023, 4025, 4058, 4060, 4082, 4094, 7056]);
+
+/** Converts, and where only declarations fail, once more with those variables' types written out. */
+function convertWithRetry(
+  typescript: TypeScript,
+  converter: Converter,
+  declarations: string,
+  code: string,
+): ConvertResult {
+  const plain = withoutExports(typescript, code);
+  const first = converter.convert(declarations, plain);
+  if (first.diagnostics.length === 0 || !first.diagnostics.every(({ code }) => CANNOT_BE_NAMED.has(code))) return first;
+  const annotated = annotate(typescript, plain, new Set(first.diagnostics.map(({ start }) => start.offset)));
+  if (annotated === plain) return first;
+  const second = converter.convert(declarations, annotated);
+  return second.diagnostics.length > 0 ? first : second;
+}
+
+/** Blanks `export` before a declaration: a cell's declarations are all exported anyhow, and twice is an error. */
+function withoutExports(typescript: TypeScript, code: string): string {
+  if (!/\bexport\b/.test(code)) return code;
+  const file = typescript.createSourceFile('cell.ts', code, typescript.ScriptTarget.Latest, false);
+  let result = code;
+  for (const statement of file.statements) {
+    const modifiers = typescript.canHaveModifiers(statement) ? typescript.getModifiers(statement) : undefined;
+    if (modifiers?.some(({ kind }) => kind === typescript.SyntaxKind.DefaultKeyword)) continue;
+    const modifier = modifiers?.find(({ kind }) => kind === typescript.SyntaxKind.ExportKeyword);
+    if (!modifier) continue;
+    result = result.slice(0, modifier.end - 6) + '      ' + result.slice(modifier.end);
+  }
+  return result;
+}
+
+/** Writes a type after each named variable declared at one of `offsets`: the module's for `await import('…')`, else any. */
+function annotate(typescript: TypeScript, code: string, offsets: ReadonlySet<number>): string {
+  const file = typescript.createSourceFile('cell.ts', code, typescript.ScriptTarget.Latest, true);
+  const insertions: { at: number; text: string }[] = [];
+  for (const statement of file.statements) {
+    if (!typescript.isVariableStatement(statement)) continue;
+    for (const declaration of statement.declarationList.declarations) {
+      const { name, initializer } = declaration;
+      if (declaration.type || !offsets.has(name.getStart(file))) continue;
+      insertions.push({ at: name.end, text: `: ${moduleType(typescript, initializer) ?? 'any'}` });
+    }
+  }
+  return insertions.reduceRight((text, { at, text: type }) => text.slice(0, at) + type + text.slice(at), code);
+}
+
+function moduleType(typescript: TypeScript, initializer: ts.Expression | undefined): string | undefined {
+  if (!initializer || !typescript.isAwaitExpression(initializer)) return undefined;
+  const call = initializer.expression;
+  if (!typescript.isCallExpression(call) || call.expression.kind !== typescript.SyntaxKind.ImportKeyword) {
+    return undefined;
+  }
+  const [specifier] = call.arguments;
+  return specifier && typescript.isStringLiteral(specifier) ? `typeof import(${specifier.getText()})` : undefined;
+}
+
+const OUTSIDE_ROOT = 6059;
+
+function toProblem({ start, end, code, messageText, fileName }: Diagnostic): CellProblem {
+  return {
+    line: start.line + 1,
+    column: start.character + 1,
+    endColumn: end.line === start.line ? end.character + 1 : start.character + 2,
+    code,
+    message:
+      code === OUTSIDE_ROOT
+        ? "A cell can import TypeScript files only from the notebook's folder and the folders below it."
+        : messageText,
+    ...(fileName !== undefined && { file: fileName }),
+  };
+}

@@ -1,0 +1,86 @@
+/** What cells have in scope without import: the public API, aware of the cell it is called from. */
+import * as lens from '../index.ts';
+import { currentCell } from './current-cell.ts';
+import { display } from './display.ts';
+import { packageRoot, type CellLibrary } from './library.ts';
+import { cellProgress } from './progress.ts';
+
+/** Long calls, and which of their arguments holds `signal` and `onProgress`. */
+const LONG_CALLS: Readonly<Record<string, number>> = {
+  loadModel: 1,
+  explain: 0,
+  selectTokens: 0,
+  compare: 0,
+  evaluate: 1,
+};
+
+/** Types in scope beside those functions, as far as the API exports them. */
+const TYPES = [
+  'LensDocument',
+  'Explanation',
+  'AnswerToken',
+  'SaliencyMap',
+  'CompareAxis',
+] as const satisfies readonly (keyof TypesOfApi)[];
+
+interface TypesOfApi {
+  LensDocument: lens.LensDocument;
+  Explanation: lens.Explanation;
+  AnswerToken: lens.AnswerToken;
+  SaliencyMap: lens.SaliencyMap;
+  CompareAxis: lens.CompareAxis;
+}
+
+type Call = (...args: unknown[]) => unknown;
+
+interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Parameters<ReturnType<typeof cellProgress>['onProgress']>[0]) => void;
+}
+
+/**
+ * `call`, given the running cell's interrupt signal and a progress line where the user names none.
+ * @param optionsAt index of the argument that holds the options
+ */
+function forCells(call: Call, optionsAt: number): Call {
+  const inCell = async (...args: unknown[]): Promise<unknown> => {
+    const cell = currentCell();
+    const given = args[optionsAt];
+    if (!cell || (given !== undefined && (typeof given !== 'object' || given === null))) return await call(...args);
+    const progress = cellProgress(cell);
+    const options: CallOptions = { signal: cell.signal, onProgress: progress.onProgress, ...given };
+    const withOptions = [...args];
+    withOptions[optionsAt] = options;
+    try {
+      return await call(...withOptions);
+    } finally {
+      progress.done();
+    }
+  };
+  return Object.defineProperty(inCell, 'name', { value: call.name });
+}
+
+/** The library as cells see it. */
+export function lensLibrary(): CellLibrary {
+  const exports: Record<string, unknown> = { ...lens, display };
+  for (const [name, optionsAt] of Object.entries(LONG_CALLS)) {
+    const call = exports[name];
+    if (typeof call === 'function') exports[name] = forCells(call as Call, optionsAt);
+  }
+  return {
+    name: 'lvlm-lens',
+    root: packageRoot(),
+    exports,
+    values: Object.keys(exports),
+    types: TYPES,
+  };
+}
+
+/** The cell that brings a library's names into scope. */
+export function importCell({ name, values, types }: CellLibrary): string {
+  const from = `from ${JSON.stringify(name)};`;
+  return [
+    ...(values.length > 0 ? [`import { ${values.join(', ')} } ${from}`] : []),
+    ...(types.length > 0 ? [`import type { ${types.join(', ')} } ${from}`] : []),
+  ].join('\n');
+}
