@@ -14,7 +14,7 @@ export function describeNode(node: Node): string {
 export const nodeError = (node: Node, what: string, remedy?: string): LensError =>
   new LensError(`${what} (${describeNode(node)})`, remedy);
 
-function lookUp<T>(node: Node, name: string, kinds: readonly string[], fallback: T | undefined): T {
+function lookUp<T>(node: Node, name: string, kinds: readonly string[], fallback?: T): T {
   const attribute = node.attributes[name];
   if (attribute === undefined) {
     if (fallback === undefined) {
@@ -36,6 +36,6 @@ export const stringAttr = (node: Node, name: string, fallback?: string): string 
   lookUp(node, name, ['string'], fallback);
 export const intsAttr = (node: Node, name: string, fallback?: readonly number[]): readonly number[] =>
   lookUp(node, name, ['ints'], fallback);
-export const tensorAttr = (node: Node, name: string): Constant => lookUp(node, name, ['tensor'], undefined);
-export const graphAttr = (node: Node, name: string): Graph => lookUp(node, name, ['graph'], undefined);
+export const tensorAttr = (node: Node, name: string): Constant => lookUp<Constant>(node, name, ['tensor']);
+export const graphAttr = (node: Node, name: string): Graph => lookUp<Graph>(node, name, ['graph']);
 export const hasAttr = (node: Node, name: string): boolean => node.attributes[name] !== undefined;

@@ -126,7 +126,9 @@ export function inferNode(
   values: (name: string) => readonly number[] | undefined,
 ): readonly ValueType[] {
   const inputs = node.inputs.map((name) => (name === '' ? undefined : graph.type(name)));
-  return inferTypes(new ShapeSite(node, inputs, (i) => (node.inputs[i] === undefined ? undefined : values(node.inputs[i]))));
+  return inferTypes(
+    new ShapeSite(node, inputs, (i) => (node.inputs[i] === undefined ? undefined : values(node.inputs[i]))),
+  );
 }
 
 function fold(
@@ -147,7 +149,8 @@ function fold(
     return store([node.op === 'Size' ? [sizeOf(dims)] : dims.slice(start, end)]);
   }
   const rule = FOLD_RULES[node.op];
-  if (rule === undefined || outputs.some((type) => sizeOf(type.dims) > FOLD_LIMIT || !isDecodable(type.dtype))) return undefined;
+  if (rule === undefined || outputs.some((type) => sizeOf(type.dims) > FOLD_LIMIT || !isDecodable(type.dtype)))
+    return undefined;
   const inputs: (StaticTensor | undefined)[] = [];
   for (const name of node.inputs) {
     const tensor = name === '' ? undefined : known(name);

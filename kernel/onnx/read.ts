@@ -35,13 +35,20 @@ export function readGraph(path: string): Graph {
     model = fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new LensError(`cannot read "${file}" as ONNX: it is damaged, cut off or something else (${reason})`, EXPORT_AGAIN, { cause });
+    throw new LensError(
+      `cannot read "${file}" as ONNX: it is damaged, cut off or something else (${reason})`,
+      EXPORT_AGAIN,
+      { cause },
+    );
   }
   if (model.graph === undefined || model.graph.node.length + model.graph.output.length === 0) {
     throw new LensError(`cannot read "${file}" as ONNX: it holds no graph`, EXPORT_AGAIN);
   }
   if (model.functions.length > 0) {
-    const names = model.functions.map((f) => f.name).slice(0, 3).join(', ');
+    const names = model.functions
+      .map((f) => f.name)
+      .slice(0, 3)
+      .join(', ');
     throw new LensError(
       `"${file}" defines functions of its own (${names}), which are not supported`,
       'Inline them with onnx.inliner.inline_local_functions and save the model again',
@@ -63,7 +70,9 @@ function readBytes(file: string): Uint8Array {
     return readFileSync(file);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new LensError(`cannot read the ONNX file "${file}": ${reason}`, 'Check that it is a readable file', { cause });
+    throw new LensError(`cannot read the ONNX file "${file}": ${reason}`, 'Check that it is a readable file', {
+      cause,
+    });
   }
 }
 
@@ -93,7 +102,11 @@ function toInput(name: string, type: TypeProto | undefined, source: Source): Gra
   }
   const { elemType, shape } = type.value.value;
   const dims = (shape?.dim ?? []).map(({ value }, axis) =>
-    value.case === 'dimValue' ? Number(value.value) : value.case === 'dimParam' ? value.value : `${name}.${String(axis)}`,
+    value.case === 'dimValue'
+      ? Number(value.value)
+      : value.case === 'dimParam'
+        ? value.value
+        : `${name}.${String(axis)}`,
   );
   return { name, dtype: knownType(elemType, name, source), dims };
 }
@@ -101,7 +114,10 @@ function toInput(name: string, type: TypeProto | undefined, source: Source): Gra
 function knownType(id: number, name: string, source: Source): DType {
   const dtype = dtypeOf(id);
   if (dtype === undefined) {
-    throw new LensError(`tensor "${name}" of "${source.path}" has the unsupported element type ${String(id)}`, 'Use an fp32, fp16 or q4 export');
+    throw new LensError(
+      `tensor "${name}" of "${source.path}" has the unsupported element type ${String(id)}`,
+      'Use an fp32, fp16 or q4 export',
+    );
   }
   return dtype;
 }
@@ -148,8 +164,16 @@ function toAttribute(proto: AttributeProto, node: NodeProto, source: Source): At
 function constantNode(proto: NodeProto, source: Source): Constant | undefined {
   const attribute = proto.attribute[0];
   if (attribute === undefined) return undefined;
-  const floats = (dims: number[], values: number[]): Constant => ({ dtype: 'float32', dims, data: encode('float32', values) });
-  const integers = (dims: number[], values: number[]): Constant => ({ dtype: 'int64', dims, data: encode('int64', values) });
+  const floats = (dims: number[], values: number[]): Constant => ({
+    dtype: 'float32',
+    dims,
+    data: encode('float32', values),
+  });
+  const integers = (dims: number[], values: number[]): Constant => ({
+    dtype: 'int64',
+    dims,
+    data: encode('int64', values),
+  });
   const { name } = attribute;
   if (name === 'value' && attribute.t !== undefined) return toConstant(attribute.t, source);
   if (name === 'value_float') return floats([], [attribute.f]);
@@ -199,7 +223,10 @@ function externalRange(tensor: TensorProto, length: number, source: Source): Fil
   const location = facts.get('location') ?? '';
   const offset = Number(facts.get('offset') ?? 0);
   if (location === '' || isAbsolute(location)) {
-    throw new LensError(`tensor "${tensor.name}" of "${source.path}" refers to the file "${location}", which is not a relative path`, EXPORT_AGAIN);
+    throw new LensError(
+      `tensor "${tensor.name}" of "${source.path}" refers to the file "${location}", which is not a relative path`,
+      EXPORT_AGAIN,
+    );
   }
   const file = resolve(dirname(source.path), location);
   if (!existsSync(file)) {
@@ -219,7 +246,9 @@ function externalRange(tensor: TensorProto, length: number, source: Source): Fil
 }
 
 const inlined = (constant: Constant): Constant =>
-  isReference(constant) && constant.data.length <= INLINE_BYTES ? { ...constant, data: constantData(constant) } : constant;
+  isReference(constant) && constant.data.length <= INLINE_BYTES
+    ? { ...constant, data: constantData(constant) }
+    : constant;
 
 /** The bytes of a constant, read from its file where it is a reference. Not for big weights. */
 export function constantData(constant: Constant): Uint8Array {

@@ -47,7 +47,8 @@ const REPEATS: Readonly<Record<string, Repeats>> = {
 };
 
 /** A Slice with steps other than 1 may reverse an axis without changing the shape. */
-const steps = (graph: Graph, node: Node): boolean => node.inputs[4] !== undefined && sizeOf(graph.dims(node.inputs[0]!)) > 1;
+const steps = (graph: Graph, node: Node): boolean =>
+  node.inputs[4] !== undefined && sizeOf(graph.dims(node.inputs[0]!)) > 1;
 
 /** Removes, in place, the nodes that only repeat a value: Identity, Dropout, and those whose shape is the same before and after. */
 export function simplify(graph: Graph): void {

@@ -23,7 +23,7 @@ const attributeToInput =
     const value = node.attributes[attribute];
     if (value?.kind === 'ints') {
       node.inputs = [node.inputs[0]!, constantInts(graph, attribute, value.value)];
-      delete node.attributes[attribute];
+      node.attributes = Object.fromEntries(Object.entries(node.attributes).filter(([name]) => name !== attribute));
     }
     return undefined;
   };
@@ -88,7 +88,11 @@ function upgradeNodes(graph: Graph, from: number): void {
     }
     if (node.domain !== '') return [node];
     if (node.op === 'GroupNormalization' && from < 21) {
-      throw nodeError(node, 'GroupNormalization of operator set 18 is deprecated', 'Export the model with operator set 21 or newer');
+      throw nodeError(
+        node,
+        'GroupNormalization of operator set 18 is deprecated',
+        'Export the model with operator set 21 or newer',
+      );
     }
     let result: readonly Node[] = [node];
     for (const [version, op, rewrite] of UPGRADES) {

@@ -90,7 +90,10 @@ function tensorProto(name: string, constant: Constant, folder: string): MessageI
   if (!isReference(constant)) return { ...head, rawData: constant.data as Uint8Array };
   const { file, offset, length } = constant.data;
   if (!isInside(file, folder)) {
-    throw new LensError(`the weights file "${file}" lies outside the folder "${folder}"`, 'Put the files of one model in one folder');
+    throw new LensError(
+      `the weights file "${file}" lies outside the folder "${folder}"`,
+      'Put the files of one model in one folder',
+    );
   }
   const location = relative(folder, file).split(sep).join('/');
   return {
@@ -115,8 +118,16 @@ const nodeProto = (node: Node, folder: string): MessageInitShape<typeof NodeProt
 const TEXT = new TextEncoder();
 
 type AttributeInit = MessageInitShape<typeof AttributeProtoSchema>;
+/** The value of an attribute of one kind; int and float share a union member. */
+type AttributeValue<K extends Attribute['kind']> = Attribute extends infer A
+  ? A extends { readonly kind: infer Kinds; readonly value: infer V }
+    ? K extends Kinds
+      ? V
+      : never
+    : never
+  : never;
 type AttributeWriters = {
-  readonly [K in Attribute['kind']]: (value: Extract<Attribute, { kind: K }>['value'], folder: string) => AttributeInit;
+  readonly [K in Attribute['kind']]: (value: AttributeValue<K>, folder: string) => AttributeInit;
 };
 
 const ATTRIBUTE_WRITERS: AttributeWriters = {

@@ -110,7 +110,11 @@ const oneHot: FoldRule = ({ node, input, outputs }) => {
 };
 
 const reduce =
-  (start: number, step: (sum: number, x: number) => number, finish: (sum: number, count: number) => number = (sum) => sum): FoldRule =>
+  (
+    start: number,
+    step: (sum: number, x: number) => number,
+    finish: (sum: number, count: number) => number = (sum) => sum,
+  ): FoldRule =>
   (site: FoldSite) => {
     const { dims, data } = site.input(0);
     const shapeSite = new ShapeSite(site.node, site.inputs, (i) => Array.from(site.inputs[i]?.data ?? []));
@@ -159,7 +163,10 @@ const matMul: FoldRule = ({ input, outputs }) => {
   const at = (own: readonly number[], index: readonly number[]) => {
     const outer = own.slice(0, -2);
     const strides = stridesOf(outer);
-    return outer.reduce((flat, dim, i) => flat + (dim === 1 ? 0 : index[i + stack.length - outer.length]! * strides[i]!), 0);
+    return outer.reduce(
+      (flat, dim, i) => flat + (dim === 1 ? 0 : index[i + stack.length - outer.length]! * strides[i]!),
+      0,
+    );
   };
   const result: number[] = [];
   forEachIndex(stack, (index) => {
@@ -185,7 +192,11 @@ export const INDEXING: Readonly<Record<string, FoldRule>> = {
   MatMul: matMul,
   OneHot: oneHot,
   ReduceMax: reduce(-Infinity, Math.max),
-  ReduceMean: reduce(0, (sum, x) => sum + x, (sum, count) => sum / count),
+  ReduceMean: reduce(
+    0,
+    (sum, x) => sum + x,
+    (sum, count) => sum / count,
+  ),
   ReduceMin: reduce(Infinity, Math.min),
   ReduceProd: reduce(1, (sum, x) => sum * x),
   ReduceSum: reduce(0, (sum, x) => sum + x),

@@ -80,7 +80,9 @@ const tile: FoldRule = ({ input, outputs }) => {
   const { dims, data } = input(0);
   const strides = stridesOf(dims);
   return [
-    pick(outputs[0]!.dims, data, (index) => index.reduce((flat, i, axis) => flat + (i % dims[axis]!) * strides[axis]!, 0)),
+    pick(outputs[0]!.dims, data, (index) =>
+      index.reduce((flat, i, axis) => flat + (i % dims[axis]!) * strides[axis]!, 0),
+    ),
   ];
 };
 

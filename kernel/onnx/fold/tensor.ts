@@ -56,9 +56,16 @@ export function pick(
 export function broadcastPosition(dims: readonly number[], rank: number): (index: readonly number[]) => number {
   const strides = stridesOf(dims);
   const shift = rank - dims.length;
-  return (index) => dims.reduce((flat, dim, axis) => (dim === 1 ? flat : flat + index[axis + shift]! * strides[axis]!), 0);
+  return (index) =>
+    dims.reduce((flat, dim, axis) => (dim === 1 ? flat : flat + index[axis + shift]! * strides[axis]!), 0);
 }
 
 /** What a result becomes when it is stored as this type. */
 export const stored = (dtype: DType): ((value: number) => number) =>
-  dtype === 'float32' ? Math.fround : dtype === 'bool' ? (value) => (value === 0 ? 0 : 1) : dtype.includes('int') ? Math.trunc : (value) => value;
+  dtype === 'float32'
+    ? Math.fround
+    : dtype === 'bool'
+      ? (value) => (value === 0 ? 0 : 1)
+      : dtype.includes('int')
+        ? Math.trunc
+        : (value) => value;

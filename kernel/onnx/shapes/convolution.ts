@@ -16,7 +16,11 @@ export function slidingWindow(node: Node, spatial: readonly number[], kernel: re
   const ones = spatial.map(() => 1);
   const strides = intsAttr(node, 'strides', ones);
   const dilations = intsAttr(node, 'dilations', ones);
-  const pads = intsAttr(node, 'pads', [...spatial, ...spatial].map(() => 0));
+  const pads = intsAttr(
+    node,
+    'pads',
+    [...spatial, ...spatial].map(() => 0),
+  );
   const auto = stringAttr(node, 'auto_pad', 'NOTSET');
   if (auto === 'NOTSET' || auto === 'VALID') {
     return { kernel, strides, dilations, before: pads.slice(0, spatial.length), after: pads.slice(spatial.length) };
@@ -48,7 +52,10 @@ export const conv: ShapeRule = (site) => {
   const { dtype, dims } = site.type(0);
   const groups = intAttr(site.node, 'group', 1);
   if (dims[1] !== site.dims(1)[1]! * groups) {
-    throw nodeError(site.node, `a kernel of shape [${site.dims(1).join(', ')}] does not fit an input of shape [${dims.join(', ')}]`);
+    throw nodeError(
+      site.node,
+      `a kernel of shape [${site.dims(1).join(', ')}] does not fit an input of shape [${dims.join(', ')}]`,
+    );
   }
   return [{ dtype, dims: [dims[0]!, site.dims(1)[0]!, ...slid(convWindow(site), dims.slice(2))] }];
 };
@@ -57,7 +64,11 @@ export const conv: ShapeRule = (site) => {
 export const convTranspose: ShapeRule = (site) => {
   const { dtype, dims } = site.type(0);
   const window = convWindow(site);
-  const extra = intsAttr(site.node, 'output_padding', window.kernel.map(() => 0));
+  const extra = intsAttr(
+    site.node,
+    'output_padding',
+    window.kernel.map(() => 0),
+  );
   const spatial = hasAttr(site.node, 'output_shape')
     ? intsAttr(site.node, 'output_shape')
     : window.kernel.map((kernel, i) => {
@@ -89,7 +100,11 @@ export const globalPool: ShapeRule = (site) => {
 /** Sizes are given, or input sizes times scales, rounded down; with `axes` for some axes only. */
 export const resize: ShapeRule = (site) => {
   const { dtype, dims } = site.type(0);
-  const axes = intsAttr(site.node, 'axes', dims.map((_, axis) => axis));
+  const axes = intsAttr(
+    site.node,
+    'axes',
+    dims.map((_, axis) => axis),
+  );
   const sizes = site.inputs[3] === undefined ? undefined : site.known(3);
   const scales = sizes === undefined ? site.known(2) : undefined;
   const result = [...dims];

@@ -11,7 +11,11 @@ export function matMulDims(node: Node, left: readonly number[], right: readonly 
   const b = right.length === 1 ? [...right, 1] : right;
   const stack = broadcast(a.slice(0, -2), b.slice(0, -2));
   if (stack === undefined || a.at(-1) !== b.at(-2)) {
-    throw nodeError(node, `matrices of shapes ${shown(left)} and ${shown(right)} cannot be multiplied`, 'Check the bound dimensions');
+    throw nodeError(
+      node,
+      `matrices of shapes ${shown(left)} and ${shown(right)} cannot be multiplied`,
+      'Check the bound dimensions',
+    );
   }
   return [...stack, ...(left.length === 1 ? [] : [a.at(-2)!]), ...(right.length === 1 ? [] : [b.at(-1)!])];
 }
@@ -50,7 +54,11 @@ export const einsum: ShapeRule = (site) => {
 export function einsumTerms(node: Node): { readonly inputs: readonly string[]; readonly output: string } {
   const equation = stringAttr(node, 'equation').replaceAll(' ', '');
   if (equation.includes('.')) {
-    throw nodeError(node, `the einsum equation "${equation}" uses an ellipsis, which is not supported`, 'Export the model with MatMul instead');
+    throw nodeError(
+      node,
+      `the einsum equation "${equation}" uses an ellipsis, which is not supported`,
+      'Export the model with MatMul instead',
+    );
   }
   const [left = '', right] = equation.split('->');
   const inputs = left.split(',');

@@ -128,7 +128,8 @@ export function sliceAxes(site: Pick<ShapeSite, 'inputs' | 'known' | 'optional' 
     const dim = dims[axis]!;
     const step = steps[i]!;
     // A negative step walks down and may stop before 0, which is written as −1 − dim or less.
-    const clamp = (at: number) => Math.min(Math.max(at < 0 ? at + dim : at, step > 0 ? 0 : -1), step > 0 ? dim : dim - 1);
+    const clamp = (at: number) =>
+      Math.min(Math.max(at < 0 ? at + dim : at, step > 0 ? 0 : -1), step > 0 ? dim : dim - 1);
     const start = clamp(starts[i]!);
     return { axis, start, step, count: Math.max(0, Math.ceil((clamp(ends[i]!) - start) / step)) };
   });
@@ -143,7 +144,10 @@ export const slice: ShapeRule = (site) => {
 export const expand: ShapeRule = (site) => {
   const dims = broadcast(site.dims(0), site.known(1));
   if (dims === undefined) {
-    throw nodeError(site.node, `shape [${site.dims(0).join(', ')}] cannot be expanded to [${site.known(1).join(', ')}]`);
+    throw nodeError(
+      site.node,
+      `shape [${site.dims(0).join(', ')}] cannot be expanded to [${site.known(1).join(', ')}]`,
+    );
   }
   return [{ dtype: site.type(0).dtype, dims }];
 };
@@ -170,6 +174,9 @@ export function padAmounts(
 export const pad: ShapeRule = (site) => {
   const amounts = padAmounts(site);
   return [
-    { dtype: site.type(0).dtype, dims: site.dims(0).map((dim, axis) => dim + amounts[axis]!.before + amounts[axis]!.after) },
+    {
+      dtype: site.type(0).dtype,
+      dims: site.dims(0).map((dim, axis) => dim + amounts[axis]!.before + amounts[axis]!.after),
+    },
   ];
 };

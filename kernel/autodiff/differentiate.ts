@@ -1,0 +1,127 @@
+import { LensError } from '../errors.ts';
+import { describeNode } from '../onnx/attributes.ts';
+import { Builder } from '../onnx/builder.ts';
+import { isFloat } from '../onnx/dtype.ts';
+import type { Graph, Node } from '../onnx/graph.ts';
+import { gather } from './contributions.ts';
+import { MICROSOFT_RULES, RULES } from './rules/index.ts';
+import type { Contribution, Rule } from './site.ts';
+import { Site } from './site.ts';
+
+/** One term of the objective Σ value · cotangent. */
+export interface Objective {
+  /** A value of the graph. */
+  readonly value: string;
+  /** A value of the same shape that weighs its elements, often an input; a scalar `value` may go without (weight 1). */
+  readonly cotangent?: string;
+}
+
+export interface DifferentiateOptions {
+  /** The scalar to differentiate: the sum of these terms. */
+  readonly of: readonly Objective[];
+  /** Values (usually inputs) to differentiate with respect to. */
+  readonly wrt: readonly string[];
+}
+
+const DOMAINS: Readonly<Record<string, Readonly<Record<string, Rule | 'zero'>>>> = {
+  '': RULES,
+  'com.microsoft': MICROSOFT_RULES,
+};
+
+/**
+ * Appends to a bound graph, in place, the nodes that compute ∂(Σ value·cotangent)/∂x for each x in `wrt` (reverse mode). Only
+ * what lies between is walked: no gradient of a weight is computed, and the forward values are used where they are. Everything
+ * written is plain ONNX.
+ *
+ * @returns for each name in `wrt` the name of its gradient, of the same shape; make it an output of the graph yourself
+ * @throws LensError for an operator without a rule on the path, or where an objective does not depend on a `wrt`
+ */
+export function differentiate(graph: Graph, { of, wrt }: DifferentiateOptions): Readonly<Record<string, string>> {
+  const b = new Builder(graph, 'gradient');
+  const forward = [...graph.nodes];
+  const path = valuesBetween(graph, forward, of, wrt);
+  const collected = new Map<string, Contribution[]>();
+  const add = (value: string, contributions: readonly Contribution[]) => {
+    collected.set(value, [...(collected.get(value) ?? []), ...contributions]);
+  };
+  for (const { value, cotangent } of of) add(value, [cotangent ?? unitCotangent(b, value)]);
+  const gradients = new Map<string, string>();
+  const gradientOf = (value: string): string | undefined => {
+    const known = gradients.get(value);
+    if (known !== undefined) return known;
+    const contributions = collected.get(value);
+    if (contributions === undefined) return undefined;
+    const gradient = gather(b, contributions, graph.type(value));
+    gradients.set(value, gradient);
+    return gradient;
+  };
+  for (const node of forward.reverse()) {
+    if (!node.outputs.some((output) => path.has(output) && collected.has(output))) continue;
+    const rule = ruleOf(node);
+    if (rule === 'zero') continue;
+    const grads = node.outputs.map((output) => (path.has(output) ? gradientOf(output) : undefined));
+    const wanted = (i: number) => path.has(node.inputs[i]!);
+    rule(new Site(node, b, grads, wanted)).forEach((thunk, i) => {
+      if (thunk === undefined || !wanted(i)) return;
+      const result = thunk();
+      add(node.inputs[i]!, Array.isArray(result) ? (result as readonly Contribution[]) : [result as Contribution]);
+    });
+  }
+  return Object.fromEntries(
+    wrt.map((name) => {
+      const gradient = gradientOf(name);
+      if (gradient === undefined) {
+        throw new LensError(
+          `"${of.map(({ value }) => value).join('", "')}" does not depend on "${name}", so there is no gradient`,
+          'Check how the parts of the model were joined',
+        );
+      }
+      return [name, b.expand(gradient, graph.dims(name))];
+    }),
+  );
+}
+
+function unitCotangent(b: Builder, value: string): string {
+  const { dims } = b.graph.type(value);
+  if (dims.some((dim) => dim !== 1)) {
+    throw new LensError(
+      `the objective "${value}" has shape [${dims.join(', ')}] and no weights`,
+      'Name a cotangent of the same shape, or sum it to one number first',
+    );
+  }
+  return b.constant(b.graph.type(value).dtype, dims, [1], 'one');
+}
+
+function ruleOf(node: Node): Rule | 'zero' {
+  const rule = DOMAINS[node.domain]?.[node.op];
+  if (rule === undefined) {
+    throw new LensError(
+      `no gradient rule for an operator between the image and the score (${describeNode(node)})`,
+      'Add a rule in kernel/autodiff/rules/ (CONTRIBUTING.md tells how), or use an export of the model without this operator',
+    );
+  }
+  return rule;
+}
+
+/** Values that depend on a `wrt` and that an objective depends on, through real numbers all the way. */
+function valuesBetween(
+  graph: Graph,
+  nodes: readonly Node[],
+  of: readonly Objective[],
+  wrt: readonly string[],
+): ReadonlySet<string> {
+  const isZero = (node: Node) => DOMAINS[node.domain]?.[node.op] === 'zero';
+  const carries = (name: string) => name !== '' && isFloat(graph.type(name).dtype);
+  const below = new Set(wrt);
+  for (const node of nodes) {
+    if (isZero(node) || !node.inputs.some((input) => below.has(input))) continue;
+    for (const output of node.outputs) if (carries(output)) below.add(output);
+  }
+  const between = new Set<string>();
+  for (const { value } of of) if (below.has(value)) between.add(value);
+  for (const node of nodes.toReversed()) {
+    if (isZero(node) || !node.outputs.some((output) => between.has(output))) continue;
+    for (const input of node.inputs) if (below.has(input)) between.add(input);
+  }
+  return between;
+}

@@ -1,0 +1,94 @@
+import { floatAttr, nodeError, stringAttr } from '../../onnx/attributes.ts';
+import type { Rule, Site } from '../site.ts';
+
+/** σ' = σ(1 − σ) */
+export const sigmoid: Rule = (s) => [
+  () => {
+    const t = s.b.mul(s.thinDy, s.y());
+    return s.b.sub(t, s.b.mul(t, s.y()));
+  },
+];
+
+/** tanh' = 1 − tanh² */
+export const tanh: Rule = (s) => [() => s.b.sub(s.thinDy, s.b.mul(s.thinDy, s.b.mul(s.y(), s.y())))];
+
+const wherePositive = (s: Site, yes: string, no: string): string =>
+  s.b.op('Where', [s.b.op('Greater', [s.x(), s.b.scalar(0, s.x())]), yes, no]);
+
+export const relu: Rule = (s) => [() => wherePositive(s, s.thinDy, s.b.scalar(0, s.x()))];
+
+export const leakyRelu: Rule = (s) => [
+  () => wherePositive(s, s.thinDy, s.b.scale(s.thinDy, floatAttr(s.node, 'alpha', 0.01))),
+];
+
+/** x where positive, else α(eˣ − 1), whose slope is y + α */
+export const elu: Rule = (s) => [
+  () => {
+    const slope = s.b.add(s.y(), s.b.scalar(floatAttr(s.node, 'alpha', 1), s.y()));
+    return wherePositive(s, s.thinDy, s.b.mul(s.thinDy, slope));
+  },
+];
+
+/** ln(1 + eˣ)' = σ(x) */
+export const softplus: Rule = (s) => [() => s.b.mul(s.thinDy, s.b.op('Sigmoid', [s.x()]))];
+
+/** α inside the open interval where the output is neither 0 nor 1 */
+export const hardSigmoid: Rule = (s) => [
+  () => {
+    const inside = s.b.op('And', [
+      s.b.op('Greater', [s.y(), s.b.scalar(0, s.y())]),
+      s.b.op('Less', [s.y(), s.b.scalar(1, s.y())]),
+    ]);
+    return s.b.op('Where', [inside, s.b.scale(s.thinDy, floatAttr(s.node, 'alpha', 0.2)), s.b.scalar(0, s.y())]);
+  },
+];
+
+/** y = x·h(x) with h = clip(x/6 + ½, 0, 1): y' = clip(x/3 + ½) where |x| < 3, else h */
+export const hardSwish: Rule = (s) => [
+  () => {
+    const x = s.x();
+    const hard = s.b.op('Clip', [s.b.add(s.b.scale(x, 1 / 6), s.b.scalar(0.5, x)), s.b.scalar(0, x), s.b.scalar(1, x)]);
+    const inside = s.b.op('Less', [s.b.op('Abs', [x]), s.b.scalar(3, x)]);
+    const slope = s.b.op('Where', [inside, s.b.add(s.b.scale(x, 1 / 3), s.b.scalar(0.5, x)), hard]);
+    return s.b.mul(s.thinDy, slope);
+  },
+];
+
+/** y = x·tanh(s), s = softplus(x): y' = tanh s + x·σ(x)·(1 − tanh² s) */
+export const mish: Rule = (s) => [
+  () => {
+    const t = s.b.op('Tanh', [s.b.op('Softplus', [s.x()])]);
+    const rest = s.b.sub(s.b.scalar(1, t), s.b.mul(t, t));
+    return s.b.mul(s.thinDy, s.b.add(t, s.b.mul(s.b.mul(s.x(), s.b.op('Sigmoid', [s.x()])), rest)));
+  },
+];
+
+/** Φ(x) + x·φ(x), with Φ the normal distribution function and φ its density */
+function geluSlope(s: Site): string {
+  const { b } = s;
+  const x = s.x();
+  const cdf = b.add(b.scale(b.op('Erf', [b.scale(x, Math.SQRT1_2)]), 0.5), b.scalar(0.5, x));
+  const bell = b.op('Exp', [b.scale(b.mul(x, x), -0.5)]);
+  return b.add(cdf, b.mul(b.scale(x, 1 / Math.sqrt(2 * Math.PI)), bell));
+}
+
+/** y = ½x(1 + tanh u), u = c(x + 0.044715x³): y' = ½(1 + t) + ½x(1 − t²)·c(1 + 0.134145x²) */
+function tanhGeluSlope(s: Site): string {
+  const { b } = s;
+  const x = s.x();
+  const c = Math.sqrt(2 / Math.PI);
+  const square = b.mul(x, x);
+  const inner = b.add(b.scale(square, 0.044715 * c), b.scalar(c, x));
+  const t = b.op('Tanh', [b.mul(x, inner)]);
+  const left = b.add(b.scale(t, 0.5), b.scalar(0.5, x));
+  const chain = b.add(b.scale(square, 3 * 0.044715 * c * 0.5), b.scalar(c * 0.5, x));
+  return b.add(left, b.mul(b.mul(x, b.sub(b.scalar(1, t), b.mul(t, t))), chain));
+}
+
+export const gelu: Rule = (s) => [
+  () => {
+    const kind = stringAttr(s.node, 'approximate', 'none');
+    if (kind !== 'none' && kind !== 'tanh') throw nodeError(s.node, `the Gelu approximation "${kind}" is not known`);
+    return s.b.mul(s.thinDy, kind === 'tanh' ? tanhGeluSlope(s) : geluSlope(s));
+  },
+];

@@ -1,0 +1,115 @@
+import { nodeError } from '../../onnx/attributes.ts';
+import type { Rule, Site, Thunk } from '../site.ts';
+
+/** The rule of an operator that broadcasts: each input's gradient is summed back to that input's shape. */
+export const broadcasting =
+  (rule: (s: Site) => readonly ((() => string) | undefined)[]): Rule =>
+  (s) =>
+    rule(s).map((thunk, i): Thunk | undefined => thunk && (() => s.unbroadcast(thunk(), i)));
+
+/** d(a + b) = da + db */
+export const add = broadcasting((s) => s.node.inputs.map(() => () => s.thinDy));
+
+/** d(a − b) = da − db */
+export const sub = broadcasting((s) => [() => s.thinDy, () => s.b.scale(s.thinDy, -1)]);
+
+/** d(a·b) = b·da + a·db; for a square 2a·da in one go */
+export const mul: Rule = (s) =>
+  s.x(0) === s.x(1) ? [() => s.b.mul(s.b.scale(s.thinDy, 2), s.x()), undefined] : product(s);
+
+const product = broadcasting((s) => [() => s.b.mul(s.thinDy, s.x(1)), () => s.b.mul(s.thinDy, s.x(0))]);
+
+/** d(a/b) = da/b − (a/b)/b·db; summed to b's shape before the division, which is then small */
+export const div: Rule = (s) => [
+  () => {
+    const divisor = s.b.values(s.x(1));
+    const gradient = divisor?.length === 1 ? s.b.scale(s.thinDy, 1 / divisor[0]!) : s.b.div(s.thinDy, s.x(1));
+    return s.unbroadcast(gradient, 0);
+  },
+  () => s.b.div(s.b.scale(s.unbroadcast(s.b.mul(s.thinDy, s.y()), 1), -1), s.x(1)),
+];
+
+/** d(x^p) = p·x^(p−1)·dx + x^p·ln x·dp */
+export const pow = broadcasting((s) => [
+  () => {
+    const power = s.b.values(s.x(1));
+    if (power?.length === 1) {
+      const [p] = [power[0]!];
+      if (p === 1) return s.thinDy;
+      const slope =
+        p === 2 ? s.x() : p === 0.5 ? s.b.op('Reciprocal', [s.y()]) : s.b.op('Pow', [s.x(), s.b.scalar(p - 1, s.x())]);
+      return s.b.mul(s.b.scale(s.thinDy, p), slope);
+    }
+    const exponent =
+      s.b.graph.type(s.x(1)).dtype === s.b.graph.type(s.x()).dtype ? s.x(1) : s.b.castLike(s.x(1), s.x());
+    return s.b.mul(s.b.mul(s.thinDy, exponent), s.b.op('Pow', [s.x(), s.b.sub(exponent, s.b.scalar(1, exponent))]));
+  },
+  () => s.b.mul(s.b.mul(s.thinDy, s.y()), s.b.op('Log', [s.x()])),
+]);
+
+/** d(−x) = −dx */
+export const neg: Rule = (s) => [() => s.b.scale(s.thinDy, -1)];
+
+/** d√x = dx / 2√x */
+export const sqrt: Rule = (s) => [() => s.b.div(s.b.scale(s.thinDy, 0.5), s.y())];
+
+/** d(1/x) = −(1/x)²·dx */
+export const reciprocal: Rule = (s) => [() => s.b.mul(s.b.scale(s.thinDy, -1), s.b.mul(s.y(), s.y()))];
+
+/** d|x| = sign(x)·dx */
+export const abs: Rule = (s) => [() => s.b.mul(s.thinDy, s.b.op('Sign', [s.x()]))];
+
+/** d exp x = exp x·dx */
+export const exp: Rule = (s) => [() => s.b.mul(s.thinDy, s.y())];
+
+/** d ln x = dx/x */
+export const log: Rule = (s) => [() => s.b.div(s.thinDy, s.x())];
+
+/** d sin x = cos x·dx */
+export const sin: Rule = (s) => [() => s.b.mul(s.thinDy, s.b.op('Cos', [s.x()]))];
+
+/** d cos x = −sin x·dx */
+export const cos: Rule = (s) => [() => s.b.mul(s.b.scale(s.thinDy, -1), s.b.op('Sin', [s.x()]))];
+
+/** d erf x = 2/√π·exp(−x²)·dx */
+export const erf: Rule = (s) => [
+  () => {
+    const bell = s.b.op('Exp', [s.b.scale(s.b.mul(s.x(), s.x()), -1)]);
+    return s.b.mul(s.b.scale(s.thinDy, 2 / Math.sqrt(Math.PI)), bell);
+  },
+];
+
+/** Where a value was chosen, its gradient passes; among equal ones the first counts. */
+const choose = (beats: 'GreaterOrEqual' | 'LessOrEqual'): Rule =>
+  broadcasting((s) => {
+    const inputs = s.node.inputs;
+    if (inputs.length > 2)
+      throw nodeError(s.node, `${s.node.op} of more than two inputs has no gradient rule`, 'Chain it two by two');
+    const zero = () => s.b.scalar(0, s.x());
+    if (inputs.length === 1) return [() => s.thinDy];
+    const first = () => s.b.op(beats, [s.x(0), s.x(1)]);
+    return [() => s.b.op('Where', [first(), s.thinDy, zero()]), () => s.b.op('Where', [first(), zero(), s.thinDy])];
+  });
+
+export const max: Rule = choose('GreaterOrEqual');
+export const min: Rule = choose('LessOrEqual');
+
+/** The mean of n inputs: dx/n each */
+export const mean = broadcasting((s) => s.node.inputs.map(() => () => s.b.scale(s.thinDy, 1 / s.node.inputs.length)));
+
+/** Passes where the input was within bounds, that is where the output equals it. */
+export const clip: Rule = (s) => [
+  () => s.b.op('Where', [s.b.op('Equal', [s.x(), s.y()]), s.thinDy, s.b.scalar(0, s.x())]),
+];
+
+/** Each side where it was chosen. */
+export const where = broadcasting((s) => [
+  undefined,
+  () => s.b.op('Where', [s.x(0), s.thinDy, s.b.scalar(0, s.x(1))]),
+  () => s.b.op('Where', [s.x(0), s.b.scalar(0, s.x(2)), s.thinDy]),
+]);
+
+/** Between float types the gradient is cast back. */
+export const cast: Rule = (s) => [() => s.b.castLike(s.thinDy, s.x())];
+
+export const identity: Rule = (s) => [() => s.thinDy];

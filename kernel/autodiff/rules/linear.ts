@@ -1,0 +1,113 @@
+import { floatAttr, intAttr, nodeError } from '../../onnx/attributes.ts';
+import { float, int, text } from '../../onnx/graph.ts';
+import { einsumTerms } from '../../onnx/shapes/linear.ts';
+import type { Rule, Site } from '../site.ts';
+
+/** The last two axes swapped. */
+const swap = (s: Site, x: string): string => {
+  const rank = s.dims(x).length;
+  const perm = Array.from({ length: rank }, (_, axis) => axis);
+  return s.b.transpose(x, [...perm.slice(0, -2), rank - 1, rank - 2]);
+};
+
+/** Y = A·B: dA = dY·Bᵀ, dB = Aᵀ·dY; vectors are matrices of one row or column. */
+export const matMul: Rule = (s) => {
+  const { b } = s;
+  const asRow = s.dims(s.x(0)).length === 1;
+  const asColumn = s.dims(s.x(1)).length === 1;
+  const left = () => (asRow ? b.reshape(s.x(0), [1, ...s.dims(s.x(0))]) : s.x(0));
+  const right = () => (asColumn ? b.reshape(s.x(1), [...s.dims(s.x(1)), 1]) : s.x(1));
+  const dy = () => {
+    const dims = [...s.dims(s.y())];
+    if (asColumn) dims.push(1);
+    if (asRow) dims.splice(dims.length - 1, 0, 1);
+    return b.reshape(s.dy, dims);
+  };
+  return [
+    () => {
+      const g = b.op('MatMul', [dy(), swap(s, right())]);
+      return asRow ? b.reshape(s.sumTo(g, left()), s.dims(s.x(0))) : s.sumTo(g, s.x(0));
+    },
+    () => {
+      // A matrix shared by a stack of others: one large product instead of a stack of products and their sum.
+      if (s.dims(s.x(1)).length <= 2 && s.dims(left()).length > 2) {
+        const inner = s.dims(left()).at(-1)!;
+        const outer = s.dims(dy()).at(-1)!;
+        const g = b.op('MatMul', [swap(s, b.reshape(left(), [-1, inner])), b.reshape(dy(), [-1, outer])]);
+        return b.reshape(g, s.dims(s.x(1)));
+      }
+      const g = b.op('MatMul', [swap(s, left()), dy()]);
+      return asColumn ? b.reshape(s.sumTo(g, right()), s.dims(s.x(1))) : s.sumTo(g, s.x(1));
+    },
+  ];
+};
+
+/** Y = α·A′·B′ + β·C, where ′ may transpose */
+export const gemm: Rule = (s) => {
+  const { b, node } = s;
+  const alpha = floatAttr(node, 'alpha', 1);
+  const transA = intAttr(node, 'transA', 0) !== 0;
+  const transB = intAttr(node, 'transB', 0) !== 0;
+  const product = (x: string, y: string, transX: boolean, transY: boolean) =>
+    b.op('Gemm', [x, y], { alpha: float(alpha), transA: int(transX ? 1 : 0), transB: int(transY ? 1 : 0) });
+  return [
+    () => (transA ? product(s.x(1), s.dy, transB, true) : product(s.dy, s.x(1), false, !transB)),
+    () => (transB ? product(s.dy, s.x(0), true, transA) : product(s.x(0), s.dy, !transA, false)),
+    () => s.unbroadcast(b.scale(s.dy, floatAttr(node, 'beta', 1)), 2),
+  ];
+};
+
+/** com.microsoft FusedMatMul: Y = α·A′·B′ */
+export const fusedMatMul: Rule = (s) => {
+  const { b, node } = s;
+  const alpha = floatAttr(node, 'alpha', 1);
+  const transA = intAttr(node, 'transA', 0) !== 0;
+  const transB = intAttr(node, 'transB', 0) !== 0;
+  if (intAttr(node, 'transBatchA', 0) + intAttr(node, 'transBatchB', 0) > 0) {
+    throw nodeError(
+      node,
+      'FusedMatMul with transBatchA or transBatchB has no gradient rule',
+      'Export the model with MatMul',
+    );
+  }
+  const product = (x: string, y: string, transX: boolean, transY: boolean) =>
+    b.op(
+      'FusedMatMul',
+      [x, y],
+      { alpha: float(alpha), transA: int(transX ? 1 : 0), transB: int(transY ? 1 : 0) },
+      { domain: 'com.microsoft' },
+    );
+  return [
+    () => s.sumTo(transA ? product(s.x(1), s.dy, transB, true) : product(s.dy, s.x(1), false, !transB), s.x(0)),
+    () => s.sumTo(transB ? product(s.dy, s.x(0), true, transA) : product(s.x(0), s.dy, !transA, false), s.x(1)),
+  ];
+};
+
+/**
+ * Swapping an operand's letters with the output's gives its gradient: for 'ij,jk->ik', dA is 'ik,jk->ij'. A letter that only this
+ * operand has was summed away: its gradient is the same along that axis.
+ */
+export const einsum: Rule = (s) => {
+  const { inputs, output } = einsumTerms(s.node);
+  for (const term of [...inputs, output]) {
+    if (new Set(term).size !== term.length) {
+      throw nodeError(
+        s.node,
+        `an einsum that takes a diagonal ("${term}") has no gradient rule`,
+        'Export the model with MatMul instead',
+      );
+    }
+  }
+  return inputs.map((term, i) => () => {
+    const others = inputs.filter((_, k) => k !== i);
+    const names = s.node.inputs.filter((_, k) => k !== i);
+    const reachable = new Set([...others.join(''), ...output]);
+    const present = [...term].filter((letter) => reachable.has(letter)).join('');
+    const g = s.b.op('Einsum', [...names, s.dy], { equation: text(`${[...others, output].join(',')}->${present}`) });
+    // Thin along the summed axes: whoever uses it broadcasts.
+    return s.b.reshape(
+      g,
+      [...term].map((letter, axis) => (reachable.has(letter) ? s.dims(s.x(i))[axis]! : 1)),
+    );
+  });
+};

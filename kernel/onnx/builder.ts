@@ -1,0 +1,156 @@
+import { inferNode } from './bind.ts';
+import type { DType } from './dtype.ts';
+import { dtypeId, isDecodable, sizeOf } from './dtype.ts';
+import type { Attributes, Constant, Graph, Node } from './graph.ts';
+import { constantOf, int, ints, isReference } from './graph.ts';
+import { constantValues } from './read.ts';
+
+/** Constants up to this many elements count as known when shapes are inferred (axes, sizes, pads). */
+const KNOWN_LIMIT = 64;
+
+export interface NodeOptions {
+  readonly domain?: string;
+  /** Number of outputs, 1 by default. */
+  readonly outputs?: number;
+  /** Name of the first output instead of a fresh one. */
+  readonly as?: string;
+}
+
+/**
+ * Appends nodes to a bound graph and infers the type of each at once. Small constants are shared. Every method returns the
+ * name of a value.
+ */
+export class Builder {
+  readonly #shared = new Map<string, string>();
+  /** What our Reshapes were made from. */
+  readonly #reshaped = new Map<string, string>();
+
+  constructor(
+    readonly graph: Graph,
+    /** Starts the names of what is added, so that a reader of the written model can tell who added it. */
+    readonly prefix = 'lens',
+  ) {}
+
+  /** A node with one output. */
+  op(op: string, inputs: readonly string[], attributes: Attributes = {}, options: NodeOptions = {}): string {
+    return this.multi(op, inputs, attributes, options)[0]!;
+  }
+
+  /** A node with several outputs. */
+  multi(op: string, inputs: readonly string[], attributes: Attributes, options: NodeOptions): readonly string[] {
+    const { domain = '', outputs = 1, as } = options;
+    const names = Array.from({ length: outputs }, (_, i) =>
+      i === 0 && as !== undefined ? as : this.graph.fresh(`${this.prefix}/${op}`),
+    );
+    const node: Node = {
+      op,
+      domain,
+      name: names[0]!,
+      inputs: [...inputs],
+      outputs: names,
+      attributes: { ...attributes },
+    };
+    if (domain !== '' && !this.graph.opsets.has(domain)) this.graph.opsets.set(domain, 1);
+    const types = inferNode(this.graph, node, (name) => this.values(name));
+    names.forEach((name, i) => this.graph.types.set(name, types[i]!));
+    this.graph.nodes.push(node);
+    return names;
+  }
+
+  /** Values of a small constant; undefined for anything else. */
+  values(name: string): readonly number[] | undefined {
+    const constant = this.graph.constants.get(name);
+    if (constant === undefined || isReference(constant) || !isDecodable(constant.dtype)) return undefined;
+    return sizeOf(constant.dims) > KNOWN_LIMIT ? undefined : Array.from(constantValues(constant));
+  }
+
+  constant(dtype: DType, dims: readonly number[], values: ArrayLike<number>, hint = 'constant'): string {
+    if (values.length > KNOWN_LIMIT) return this.#register(constantOf(dtype, dims, values), hint);
+    const key = `${dtype}[${dims.join()}]${Array.from(values).join()}`;
+    let name = this.#shared.get(key);
+    if (name === undefined || !this.graph.constants.has(name)) {
+      name = this.#register(constantOf(dtype, dims, values), hint);
+      this.#shared.set(key, name);
+    }
+    return name;
+  }
+
+  #register(constant: Constant, hint: string): string {
+    const name = this.graph.fresh(`${this.prefix}/${hint}`);
+    this.graph.setConstant(name, constant);
+    return name;
+  }
+
+  /** A vector of int64: axes, sizes, shapes. */
+  ints(values: readonly number[]): string {
+    return this.constant('int64', [values.length], values, 'ints');
+  }
+
+  /** A scalar of the element type of `like`. */
+  scalar(value: number, like: string): string {
+    return this.constant(this.graph.type(like).dtype, [], [value], 'scalar');
+  }
+
+  dims(name: string): readonly number[] {
+    return this.graph.dims(name);
+  }
+
+  add(a: string, b: string): string {
+    return this.op('Add', [a, b]);
+  }
+  sub(a: string, b: string): string {
+    return this.op('Sub', [a, b]);
+  }
+  mul(a: string, b: string): string {
+    return this.op('Mul', [a, b]);
+  }
+  div(a: string, b: string): string {
+    return this.op('Div', [a, b]);
+  }
+  /** Times a number. */
+  scale(x: string, factor: number): string {
+    return factor === 1 ? x : factor === -1 ? this.op('Neg', [x]) : this.mul(x, this.scalar(factor, x));
+  }
+  sum(x: string, axes: readonly number[], keepdims = true): string {
+    return this.op('ReduceSum', [x, this.ints(axes)], { keepdims: int(keepdims ? 1 : 0) });
+  }
+  mean(x: string, axes: readonly number[]): string {
+    return this.op('ReduceMean', [x, this.ints(axes)], { keepdims: int(1) });
+  }
+  castLike(x: string, like: string): string {
+    const { dtype } = this.graph.type(like);
+    return this.graph.type(x).dtype === dtype ? x : this.op('Cast', [x], { to: int(dtypeId(dtype)) });
+  }
+  /** A tensor of zeros with the element type of `like`, made when the graph runs rather than stored. */
+  zeros(dims: readonly number[], like: string): string {
+    const { dtype } = this.graph.type(like);
+    const value = constantOf(dtype, [1], [0]);
+    return this.op('ConstantOfShape', [this.ints(dims)], { value: { kind: 'tensor', value } });
+  }
+  /** Repeated along axes of size 1 until it has this shape. */
+  expand(x: string, dims: readonly number[]): string {
+    return this.dims(x).join() === dims.join() ? x : this.op('Expand', [x, this.ints(dims)]);
+  }
+  /** `count` elements along one axis. */
+  slice(x: string, axis: number, start: number, count: number): string {
+    return this.op('Slice', [x, this.ints([start]), this.ints([start + count]), this.ints([axis])]);
+  }
+  /** Zeros before and after; negative numbers cut off. */
+  pad(x: string, before: readonly number[], after: readonly number[]): string {
+    return [...before, ...after].every((amount) => amount === 0)
+      ? x
+      : this.op('Pad', [x, this.ints([...before, ...after])]);
+  }
+  reshape(x: string, dims: readonly number[]): string {
+    if (this.dims(x).join() === dims.join()) return x;
+    // One after another, only the last one counts.
+    const before = this.#reshaped.get(x);
+    if (before !== undefined) return this.reshape(before, dims);
+    const result = this.op('Reshape', [x, this.ints(dims)], dims.includes(0) ? { allowzero: int(1) } : {});
+    this.#reshaped.set(result, x);
+    return result;
+  }
+  transpose(x: string, perm: readonly number[]): string {
+    return perm.every((axis, i) => axis === i) ? x : this.op('Transpose', [x], { perm: ints(perm) });
+  }
+}
