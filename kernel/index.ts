@@ -1,4 +1,20 @@
 /** The public API of LVLM Lens. */
 export { LensError, AbortError } from './errors.ts';
+export { loadModel } from './load-model.ts';
+export type { Model } from './load-model.ts';
+export { explain } from './explain.ts';
+export { selectTokens } from './select-tokens.ts';
+export { compare } from './compare.ts';
+export type { CompareOptions } from './compare.ts';
+export { display } from './jupyter/display.ts';
+export type { DisplayHandle, DisplayOptions } from './jupyter/display.ts';
+export { shutdown } from './default-engine.ts';
+export { ComparisonResult, ExplanationResult, LensResult, SelectionResult } from './results.ts';
+export type { ResultMap } from './results.ts';
+export type { CallOptions, ExplainOptions, ModelChoice, QuestionOptions } from './call-options.ts';
+export type { MethodChoice } from './attribution/methods.ts';
+export type { BaselineName, Progress } from './attribution/scorer.ts';
+export type { TokenChoice } from './attribution/token-selection.ts';
+export type { ImageDataLike, ImageSource } from './image/picture.ts';
 export type * from './document.ts';
 export { MIME_TYPE, SCHEMA_VERSION } from './document.ts';

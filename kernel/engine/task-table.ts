@@ -1,18 +1,22 @@
 import { describeModel, generateAnswer, tokenizeAnswer } from './model-tasks.ts';
 import type { Task } from './task.ts';
+import { explain } from './tasks/explain.ts';
+import { selectTokens } from './tasks/select-tokens.ts';
 
 /** Every request that the engine answers, by name. */
 export const TASKS = {
   describe: describeModel,
   generate: generateAnswer,
   tokenize: tokenizeAnswer,
+  selectTokens,
+  explain,
 } as const;
 
 export type TaskName = keyof typeof TASKS;
 /** Parameters before defaults are filled in. */
 export type TaskParams<Name extends TaskName> =
   (typeof TASKS)[Name] extends Task<infer Params, unknown> ? WithDefaults<Params> : never;
-export type TaskResult<Name extends TaskName> = (typeof TASKS)[Name] extends Task<never, infer Result> ? Result : never;
+export type TaskResult<Name extends TaskName> = Awaited<ReturnType<(typeof TASKS)[Name]['run']>>;
 
 /** `model` may be left out. */
 type WithDefaults<Params> = Omit<Params, 'model'> & { readonly model?: string };

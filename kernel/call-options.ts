@@ -1,0 +1,86 @@
+import path from 'node:path';
+import { z } from 'zod';
+import type { MethodChoice } from './attribution/methods.ts';
+import type { BaselineName, Progress } from './attribution/scorer.ts';
+import type { TokenChoice } from './attribution/token-selection.ts';
+import { EXPLAIN_SHAPE, QUESTION_SHAPE } from './engine/tasks/question-params.ts';
+import { portableImage } from './image/portable.ts';
+import type { ImageSource } from './image/picture.ts';
+
+/** What every call that may take long accepts. */
+export interface CallOptions {
+  /** Aborts the call: it rejects with `AbortError`, and the next call works. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each step: what is being done, how far it is, the objective's value and the time left for this stage. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A model by name or folder, or as `loadModel` gave it. */
+export type ModelChoice = string | { readonly id: string };
+
+export interface QuestionOptions extends CallOptions {
+  /** A path, a URL, the bytes of an image file, or pixels. */
+  readonly image: ImageSource;
+  readonly question: string;
+  /** Default 'pocket'. */
+  readonly model?: ModelChoice | undefined;
+  /** Scored instead of the model's own, greedy answer. */
+  readonly answer?: string | undefined;
+  /**
+   * Which tokens to explain: 'visual' (default) those whose log-likelihood ratio exceeds the threshold and that are neither stop
+   * words nor punctuation; 'all'; their indexes; or words of the answer.
+   */
+  readonly tokens?: TokenChoice | undefined;
+  /** α: the log-likelihood ratio (natural logarithm) above which a token depends on the image. Default 1.0. */
+  readonly threshold?: number | undefined;
+  /** What the image is compared with and replaced by: 'blur' (default), 'black', 'mean' or 'noise'. */
+  readonly baseline?: BaselineName | undefined;
+  /** Greatest length of a generated answer. Default 64. */
+  readonly maxNewTokens?: number | undefined;
+  /** Seeds all noise: the same seed gives the same result. Default 0. */
+  readonly seed?: number | undefined;
+}
+
+export interface ExplainOptions extends QuestionOptions {
+  /**
+   * 'igos+' (default), 'igos++', 'integrated-gradients' or 'grad-cam'; or an object with the name, a preset and options of
+   * the method: `{ name: 'igos+', preset: 'paper', iterations: 10 }`.
+   */
+  readonly method?: string | MethodChoice | undefined;
+  /** A named set of the method's options: 'default', or 'paper' for iGOS+ and iGOS++. */
+  readonly preset?: string | undefined;
+  /** Maps of single tokens: true (default) for every selected token, false for none, or the greatest number of them. */
+  readonly perToken?: boolean | number | undefined;
+  /** Baselines with which deletion and insertion are measured. Default: the one of `baseline`; false measures nothing. */
+  readonly metrics?: readonly BaselineName[] | false | undefined;
+}
+
+const Model = z
+  .union(
+    [z.string().min(1), z.looseObject({ id: z.string().min(1) })],
+    'It must be an embedded model’s name, a folder, or what loadModel() returned',
+  )
+  // Relative folders start from this process's working directory, which the engine need not share.
+  .transform((model) => (typeof model === 'string' ? model : model.id))
+  .transform((id) => (/^\.{1,2}([\\/]|$)/.test(id) ? path.resolve(id) : id));
+
+const Image = z
+  .custom<ImageSource>(
+    (image) => typeof image === 'string' || (typeof image === 'object' && image !== null),
+    'give a path, a URL, a Buffer or ImageData',
+  )
+  .transform((image) => portableImage(image));
+
+const CALL_SHAPE = {
+  signal: z.custom<AbortSignal>((s) => s instanceof AbortSignal, 'It must be an AbortSignal').optional(),
+  onProgress: z
+    .custom<(progress: Progress) => void>((f) => typeof f === 'function', 'It must be a function')
+    .optional(),
+} as const;
+
+const FROM_THE_CALLER = { image: Image, model: Model.default('pocket'), ...CALL_SHAPE } as const;
+
+export const LoadModelOptionsSchema = z.strictObject(CALL_SHAPE);
+export const ModelSchema = z.strictObject({ model: Model.default('pocket') });
+export const SelectTokensOptionsSchema = z.strictObject({ ...QUESTION_SHAPE, ...FROM_THE_CALLER });
+export const ExplainOptionsSchema = z.strictObject({ ...QUESTION_SHAPE, ...EXPLAIN_SHAPE, ...FROM_THE_CALLER });

@@ -1,0 +1,145 @@
+import { inLockstep } from '../../attribution/lockstep.ts';
+import { chosenMethod } from '../../attribution/methods.ts';
+import type { ChosenMethod } from '../../attribution/methods.ts';
+import { throwIfAborted } from '../../attribution/progress.ts';
+import type { AttributionContext, BaselineName, Mask, Scorer } from '../../attribution/scorer.ts';
+import type { Curve, Metric, SaliencyMap } from '../../document.ts';
+import { removalCurves } from '../../metrics/removal-curves.ts';
+import { encodedMap } from '../../saliency-bytes.ts';
+import type { Task, TaskContext } from '../task.ts';
+import type { Answered } from './answered.ts';
+import { answered } from './answered.ts';
+import { ask } from './ask.ts';
+import type { Asked } from './ask.ts';
+import { ExplainParams } from './question-params.ts';
+import { Stopwatch } from './stopwatch.ts';
+
+/** Token maps that `perToken: true` makes at most: what a document of 300 kB holds. */
+const MOST_TOKEN_MAPS = 24;
+
+/**
+ * Where the model looks for an answer: the joint map of the selected tokens, one map for each of them, then deletion and
+ * insertion. An answer that does not depend on the image has no maps.
+ */
+export const explain: Task<ExplainParams, Answered> = {
+  params: ExplainParams,
+  async run(context) {
+    const { params } = context;
+    const chosen = chosenMethod(
+      params.preset === undefined ? params.method : { preset: params.preset, ...params.method },
+    );
+    const stopwatch = new Stopwatch();
+    const { method: _method, preset: _preset, perToken: _perToken, metrics: _metrics, ...question } = params;
+    const asked = await ask({ ...context, params: question }, stopwatch, Number(chosen.options.maskSize));
+    const baselines = params.metrics === false ? [] : (params.metrics ?? [params.baseline]);
+    const findings =
+      asked.selected.length > 0
+        ? await findingsOf(asked, chosen, baselines, context, stopwatch)
+        : { maps: [], curves: [], metrics: [] };
+    const parameters = { perToken: params.perToken, metrics: baselines, preset: chosen.preset, ...chosen.options };
+    return answered(asked, question, stopwatch, chosen.method.name, parameters, findings);
+  },
+};
+
+async function findingsOf(
+  asked: Asked,
+  chosen: ChosenMethod,
+  baselines: readonly BaselineName[],
+  { params, signal, onProgress }: TaskContext<ExplainParams>,
+  stopwatch: Stopwatch,
+) {
+  const { scorer, answer, selected } = asked;
+  const against = withBaseline(scorer, params.baseline);
+  const during = (stage: string): AttributionContext => ({
+    seed: params.seed,
+    signal,
+    onProgress: (progress) => onProgress({ ...progress, stage }),
+  });
+  const attribute = (on: Scorer, tokens: readonly number[], context: AttributionContext, start?: Mask) =>
+    chosen.method.attribute(on, weightsOf(scorer.tokenCount, tokens), chosen.options, context, start);
+
+  const joint = await stopwatch.time('joint map', () => attribute(against, selected, during('joint map')));
+  throwIfAborted(signal);
+
+  const single = singleTokens(asked, params.perToken);
+  // Of one selected token the joint map is the token's map.
+  const tokenMaps =
+    selected.length === 1
+      ? single.map(() => joint)
+      : await stopwatch.time('token maps', () =>
+          inLockstep(
+            against,
+            // All take their steps together: the first one's progress is everyone's.
+            single.map((token, i) => (shared) => {
+              const { onProgress: report, ...quiet } = during('token maps');
+              return attribute(shared, [token], i === 0 && report ? { ...quiet, onProgress: report } : quiet, joint);
+            }),
+          ),
+        );
+  throwIfAborted(signal);
+
+  const curves = await stopwatch.time('curves', async () => {
+    const all: Curve[] = [];
+    for (const [step, baseline] of baselines.entries()) {
+      onProgress({ stage: 'curves', step, steps: baselines.length });
+      const measured = await removalCurves(scorer, joint, selected, { baseline });
+      if (measured) all.push(measured.deletion, measured.insertion);
+      throwIfAborted(signal);
+    }
+    onProgress({ stage: 'curves', step: baselines.length, steps: baselines.length });
+    return all;
+  });
+
+  const text = (token: number) => answer.tokens[token]!.text.trim();
+  const maps: SaliencyMap[] = [
+    stored(joint, 'joint', selected, selected.map(text).join(', '), chosen.method.name),
+    ...tokenMaps.map((map, i) => stored(map, 'token', [single[i]!], text(single[i]!), chosen.method.name)),
+  ];
+  return { maps, curves, metrics: curves.map((curve) => metricOf(curve, params.baseline)) };
+}
+
+/** The tokens that get a map of their own, in the answer's order: where there are too many, those with the highest LLR. */
+function singleTokens({ answer, selected }: Asked, perToken: boolean | number): number[] {
+  const most = perToken === true ? MOST_TOKEN_MAPS : Number(perToken);
+  return [...selected]
+    .sort((a, b) => answer.tokens[b]!.llr - answer.tokens[a]!.llr)
+    .slice(0, most)
+    .sort((a, b) => a - b);
+}
+
+/** w_t: 1 for the tokens to explain, 0 for the others. */
+function weightsOf(count: number, tokens: readonly number[]): Float32Array {
+  const weights = new Float32Array(count);
+  for (const token of tokens) weights[token] = 1;
+  return weights;
+}
+
+/** The scorer with which masks that name no baseline take this one. */
+function withBaseline(scorer: Scorer, baseline: BaselineName): Scorer {
+  return {
+    tokenCount: scorer.tokenCount,
+    image: scorer.image,
+    logp: (requests) => scorer.logp(requests.map((request) => ({ baseline, ...request }))),
+    gradient: (requests) => scorer.gradient(requests.map((request) => ({ baseline, ...request }))),
+    featureGradient: (weights) => scorer.featureGradient(weights),
+    get evaluations() {
+      return scorer.evaluations;
+    },
+  };
+}
+
+function stored(
+  map: Mask,
+  role: SaliencyMap['role'],
+  tokens: readonly number[],
+  label: string,
+  method: string,
+): SaliencyMap {
+  return { label, role, tokens, method, ...encodedMap(map) };
+}
+
+/** 'deletion' and 'insertion' with the baseline that was optimised with; others say theirs: 'deletion (black)'. */
+function metricOf({ kind, baseline, score }: Curve, optimised: BaselineName): Metric {
+  const name = baseline === optimised ? kind : `${kind} (${baseline})`;
+  return { name, value: score, better: kind === 'deletion' ? 'lower' : 'higher' };
+}
