@@ -11,6 +11,7 @@ export type CardContext = Pick<
   | 'fillStyle'
   | 'fillText'
   | 'font'
+  | 'imageSmoothingEnabled'
   | 'imageSmoothingQuality'
   | 'lineTo'
   | 'lineWidth'

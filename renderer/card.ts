@@ -43,8 +43,11 @@ export interface CardTools<C> {
   readonly pictures: readonly CanvasImageSource[];
   /** CSS font families. */
   readonly font: string;
-  /** Device pixels per px. */
+  /** Device pixels per px, of the text and of the pictures: coarser pictures make a much smaller file. */
   readonly density: number;
+  readonly pictureDensity: number;
+  /** The most tokens whose maps are drawn by themselves. */
+  readonly tokens: number;
   readonly style: HeatStyle;
   readonly scale: 'own' | 'shared';
 }
@@ -54,7 +57,7 @@ const MARGIN = 24;
 const INNER = WIDTH - 2 * MARGIN;
 const GAP = 16;
 const PICTURE = 320;
-const MULTIPLES = { most: 10, perRow: 5, gap: 12 };
+const MULTIPLES = { perRow: 5, gap: 12 };
 
 const INK = '#1f1d1a';
 const MUTED = '#5f5a52';
@@ -110,16 +113,24 @@ function heatedPicture<C>(
     height: high,
     draw(context, x, y) {
       const left = x + (width - wide) / 2;
-      context.imageSmoothingQuality = 'high';
-      context.drawImage(tools.pictures[explanation.image]!, left, y, wide, high);
+      const painted = tools.createCanvas(
+        Math.round(wide * tools.pictureDensity),
+        Math.round(high * tools.pictureDensity),
+      );
+      const area = [0, 0, wide * tools.pictureDensity, high * tools.pictureDensity] as const;
+      painted.context.imageSmoothingQuality = 'high';
+      painted.context.drawImage(tools.pictures[explanation.image]!, ...area);
       if (map) {
         const [columns, rows] = heatSize(image.width, image.height);
         const heat = tools.createCanvas(columns, rows);
         const pixels = heat.context.createImageData(columns, rows);
         paintLevels(resample(fieldOf(map), scaleFor(pen, map), columns, rows), tools.style, pixels.data);
         heat.context.putImageData(pixels, 0, 0);
-        context.drawImage(heat.canvas as CanvasImageSource, left, y, wide, high);
+        painted.context.drawImage(heat.canvas as CanvasImageSource, ...area);
       }
+      // Pixels as they are: repeated ones cost a PNG next to nothing, smoothed ones cost as much as real ones.
+      context.imageSmoothingEnabled = false;
+      context.drawImage(painted.canvas as CanvasImageSource, left, y, wide, high);
       context.strokeStyle = LINE;
       context.lineWidth = 1;
       context.beginPath();
@@ -255,7 +266,7 @@ function single<C>(pen: Pen<C>, explanation: Explanation): readonly Block[] {
       const map = tokenMap(explanation, index);
       return map && explanation.maps.length > 1 ? [{ token, map }] : [];
     })
-    .slice(0, MULTIPLES.most)
+    .slice(0, pen.tools.tokens)
     .map(({ token, map }) => {
       const width = (INNER - MULTIPLES.gap * (MULTIPLES.perRow - 1)) / MULTIPLES.perRow;
       return column(

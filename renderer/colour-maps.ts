@@ -35,11 +35,11 @@ export interface HeatStyle {
 }
 
 /**
- * Opacity at `t`: cool places let the picture through, hot ones do not. The root keeps the middle of the scale visible
- * without laying a veil over all of the picture.
+ * Opacity at `t`: cool places let the picture through, hot ones do not. The exponent keeps the middle of the scale
+ * visible without laying a veil over all of the picture.
  */
 export function heatOpacity(t: number, { opacity, threshold }: Pick<HeatStyle, 'opacity' | 'threshold'>): number {
-  return t < threshold ? 0 : opacity * Math.sqrt(t);
+  return t < threshold ? 0 : opacity * t ** 0.8;
 }
 
 /** 256 RGBA entries, one per step of the scale, not premultiplied. */

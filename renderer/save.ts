@@ -66,7 +66,16 @@ async function heatPicture({ document, store, activeToken, scaleOf }: SaveOption
 async function card({ document, store }: SaveOptions): Promise<HTMLCanvasElement> {
   const { scale, ...style } = store.get();
   const pictures = await Promise.all(document.images.map((image) => decodePicture(pictureSource(image))));
-  return drawCard(document, { createCanvas, pictures, font: SANS, density: 2, style, scale });
+  return drawCard(document, {
+    createCanvas,
+    pictures,
+    font: SANS,
+    density: 2,
+    pictureDensity: 2,
+    tokens: 10,
+    style,
+    scale,
+  });
 }
 
 /** Offers a canvas as a file. The link has to be in the page: VS Code watches for clicks on links there. */

@@ -1,0 +1,55 @@
+/** The card as a PNG file, for hosts that show no more than that. */
+import { createCanvas, loadImage, type Canvas, type Image } from 'canvas';
+import sharp from 'sharp';
+import { drawCard, type CardCanvas } from '../../renderer/card.ts';
+import type { LensDocument } from '../document.ts';
+import { cardFont } from './fonts.ts';
+
+const DENSITY = 2;
+
+/** As the view starts. */
+const STYLE = { colourMap: 'viridis', opacity: 0.7, threshold: 0 } as const;
+
+function cardCanvas(width: number, height: number): CardCanvas<Canvas> {
+  const canvas = createCanvas(width, height);
+  // Node's canvas has the same context as the browser's; only the types of its canvases and images differ.
+  return { canvas, context: canvas.getContext('2d') as unknown as CardCanvas<Canvas>['context'] };
+}
+
+/** A notebook is saved as a whole, again and again: a card above this many bytes is drawn with coarser and fewer pictures. */
+const LARGE = 140_000;
+const FINE = { pictureDensity: DENSITY, tokens: 10 } as const;
+const COARSE = { pictureDensity: 1, tokens: 5 } as const;
+
+async function encode(canvas: Canvas): Promise<Buffer> {
+  const { width, height } = canvas;
+  return sharp(canvas.data(), { raw: { width, height, channels: 4 } })
+    .removeAlpha()
+    .png({ palette: true, dither: 0, effort: 1 })
+    .withMetadata({ density: 72 * DENSITY })
+    .toBuffer();
+}
+
+/**
+ * Draws the card at twice its size, for sharp text, with a palette of 256 colours: a fifth of the bytes of full colour.
+ * @returns PNG
+ */
+export async function cardPng(document: LensDocument): Promise<Buffer> {
+  const pictures: readonly Image[] = await Promise.all(
+    document.images.map(({ data }) => loadImage(Buffer.from(data, 'base64'))),
+  );
+  const draw = (detail: typeof FINE | typeof COARSE): Promise<Buffer> =>
+    encode(
+      drawCard<Canvas>(document, {
+        createCanvas: cardCanvas,
+        pictures: pictures as unknown as readonly CanvasImageSource[],
+        font: cardFont(),
+        density: DENSITY,
+        ...detail,
+        style: STYLE,
+        scale: document.kind === 'comparison' && document.axis !== 'methods' ? 'shared' : 'own',
+      }),
+    );
+  const fine = await draw(FINE);
+  return fine.length <= LARGE ? fine : draw(COARSE);
+}
