@@ -21,12 +21,15 @@ export class CompileError extends Error {
   }
 }
 
+/** The user stopped the cell. */
+export class Interruption extends AbortError {}
+
 export interface Executor {
   /**
    * Compiles and runs a cell.
    * @param name what tracebacks call the cell, unique in the session
    * @returns the value of the last expression; undefined when the cell does not end in an expression
-   * @throws CompileError, AbortError when `signal` aborts, or whatever the cell throws
+   * @throws CompileError, Interruption when `signal` aborts, or whatever the cell throws
    */
   run(code: string, name: string, signal: AbortSignal): Promise<unknown>;
   readonly converter: CellConverter;
@@ -92,17 +95,17 @@ function start(code: string, name: string): Promise<void> {
       importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     }) as Promise<void>;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw new AbortError();
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw new Interruption();
     throw error;
   }
 }
 
-/** `work`, or an AbortError as soon as `signal` aborts. */
+/** `work`, or an Interruption as soon as `signal` aborts. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw new AbortError();
+  if (signal.aborted) throw new Interruption();
   return await new Promise<T>((resolve, reject) => {
     const abort = (): void => {
-      reject(new AbortError());
+      reject(new Interruption());
     };
     signal.addEventListener('abort', abort, { once: true });
     work.then(resolve, reject).finally(() => {

@@ -1,8 +1,8 @@
 /** What cells have in scope without import: the public API, aware of the cell it is called from. */
 import * as lens from '../index.ts';
 import { currentCell } from './current-cell.ts';
-import { display } from './display.ts';
-import { packageRoot, type CellLibrary } from './library.ts';
+import { packageFolder } from '../model/embedded.ts';
+import type { CellLibrary } from './library.ts';
 import { cellProgress } from './progress.ts';
 
 /** Long calls, and which of their arguments holds `signal` and `onProgress`. */
@@ -14,22 +14,22 @@ const LONG_CALLS: Readonly<Record<string, number>> = {
   evaluate: 1,
 };
 
-/** Types in scope beside those functions, as far as the API exports them. */
+/** Types in scope beside them: what a cell is likely to name. */
 const TYPES = [
-  'LensDocument',
-  'Explanation',
+  'Agreement',
   'AnswerToken',
+  'BaselineName',
+  'CompareOptions',
+  'Curve',
+  'ExplainOptions',
+  'Explanation',
+  'LensDocument',
+  'Model',
+  'Progress',
+  'QuestionOptions',
+  'ResultMap',
   'SaliencyMap',
-  'CompareAxis',
-] as const satisfies readonly (keyof TypesOfApi)[];
-
-interface TypesOfApi {
-  LensDocument: lens.LensDocument;
-  Explanation: lens.Explanation;
-  AnswerToken: lens.AnswerToken;
-  SaliencyMap: lens.SaliencyMap;
-  CompareAxis: lens.CompareAxis;
-}
+];
 
 type Call = (...args: unknown[]) => unknown;
 
@@ -62,14 +62,14 @@ function forCells(call: Call, optionsAt: number): Call {
 
 /** The library as cells see it. */
 export function lensLibrary(): CellLibrary {
-  const exports: Record<string, unknown> = { ...lens, display };
+  const exports: Record<string, unknown> = { ...lens };
   for (const [name, optionsAt] of Object.entries(LONG_CALLS)) {
     const call = exports[name];
     if (typeof call === 'function') exports[name] = forCells(call as Call, optionsAt);
   }
   return {
     name: 'lvlm-lens',
-    root: packageRoot(),
+    root: packageFolder(),
     exports,
     values: Object.keys(exports),
     types: TYPES,

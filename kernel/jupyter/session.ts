@@ -3,10 +3,9 @@
  * carry its events in their own way.
  */
 import { randomUUID } from 'node:crypto';
-import { AbortError } from '../errors.ts';
 import { runAsCell, runOutsideCell, type CurrentCell } from './current-cell.ts';
 import type { CellError, CellEvent } from './events.ts';
-import { createExecutor, requireSuitableNode } from './executor.ts';
+import { createExecutor, Interruption, requireSuitableNode } from './executor.ts';
 import { importCell, lensLibrary } from './globals.ts';
 import type { CellLibrary } from './library.ts';
 import { toDisplayData } from './mime.ts';
@@ -25,7 +24,12 @@ export interface SessionOptions {
 /** How a cell ended. */
 export type CellReply =
   | { readonly status: 'ok'; readonly executionCount: number }
-  | ({ readonly status: 'error'; readonly executionCount: number } & CellError);
+  | ({
+      readonly status: 'error';
+      readonly executionCount: number;
+      /** The user stopped it. */
+      readonly interrupted: boolean;
+    } & CellError);
 
 export interface ExecuteOptions {
   /** Leaves the execution count alone and shows no result, as front ends ask for their own needs. */
@@ -90,9 +94,10 @@ export async function createSession(options: SessionOptions): Promise<Session> {
         }
         return { status: 'ok', executionCount: count };
       } catch (error) {
-        const described = describeError(controller.signal.aborted ? new AbortError() : error, name, sources);
+        const interrupted = controller.signal.aborted || error instanceof Interruption;
+        const described = describeError(interrupted ? new Interruption() : error, name, sources);
         cell.emit({ type: 'error', ...described });
-        return { status: 'error', executionCount: count, ...described };
+        return { status: 'error', executionCount: count, interrupted, ...described };
       } finally {
         running = undefined;
       }

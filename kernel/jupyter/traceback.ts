@@ -7,7 +7,7 @@ import { LensError } from '../errors.ts';
 import { CELL_PREFIX_LINES, type CellProblem } from './converter.ts';
 import type { CellError } from './events.ts';
 import { CompileError } from './executor.ts';
-import { packageRoot } from './library.ts';
+import { packageFolder } from '../model/embedded.ts';
 import { traceBack, type Place } from './positions.ts';
 
 /** The code of every cell that ran, by the name that stack frames give it. */
@@ -44,7 +44,7 @@ function isMachinery(file: string): boolean {
   return /^(kernel|dist)[\\/]/.test(local);
 }
 
-const OWN_ROOT = packageRoot();
+const OWN_ROOT = packageFolder();
 
 interface CellFrame {
   readonly name: string;

@@ -1,0 +1,60 @@
+/** Bundles what there is into dist/: the library, the command and the engine for Node; the viewers for browsers. */
+import { existsSync } from 'node:fs';
+import { chmod, readFile, rm } from 'node:fs/promises';
+import { build } from 'esbuild';
+
+const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
+const production = !process.argv.includes('--development');
+
+const common = {
+  bundle: true,
+  outdir: 'dist',
+  sourcemap: true,
+  logLevel: 'warning',
+  legalComments: 'linked',
+  define: { 'process.env.LVLM_LENS_VERSION': JSON.stringify(version) },
+};
+
+/** ES modules for Node. They share their code in chunks, so that a cell's `import` finds the kernel's own copy. */
+const node = {
+  ...common,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  packages: 'external',
+  splitting: true,
+};
+
+const browser = { ...common, platform: 'browser', target: ['es2022'], minify: production };
+
+/** Each bundle by its name in dist/, with its entry. */
+const bundles = [
+  {
+    ...node,
+    entryPoints: {
+      index: 'kernel/index.ts',
+      onnx: 'kernel/onnx/index.ts',
+      'lvlm-lens': 'kernel/cli/lvlm-lens.ts',
+      engine: 'kernel/engine/server.ts',
+      kernel: 'kernel/jupyter/kernel.ts',
+    },
+  },
+  { ...browser, format: 'esm', entryPoints: { renderer: 'renderer/index.ts' } },
+  { ...browser, format: 'iife', entryPoints: { page: 'renderer/page.ts' } },
+];
+
+/** Entries that do not exist are left out: a part of the project can be built alone. */
+function existing(entryPoints) {
+  return Object.fromEntries(Object.entries(entryPoints).filter(([, file]) => existsSync(file)));
+}
+
+process.chdir(new URL('.', import.meta.url).pathname.replace(/^\/(\w:)/, '$1'));
+await rm('dist', { recursive: true, force: true });
+await Promise.all(
+  bundles
+    .map((bundle) => ({ ...bundle, entryPoints: existing(bundle.entryPoints) }))
+    .filter(({ entryPoints }) => Object.keys(entryPoints).length > 0)
+    .map((bundle) => build(bundle)),
+);
+// npm makes the command executable when it installs the package, but a checkout runs it in place.
+if (existsSync('dist/lvlm-lens.js')) await chmod('dist/lvlm-lens.js', 0o755);
