@@ -1,5 +1,4 @@
 import { describeModel, generateAnswer, tokenizeAnswer } from './model-tasks.ts';
-import type { Task } from './task.ts';
 import { explain } from './tasks/explain.ts';
 import { selectTokens } from './tasks/select-tokens.ts';
 
@@ -14,8 +13,7 @@ export const TASKS = {
 
 export type TaskName = keyof typeof TASKS;
 /** Parameters before defaults are filled in. */
-export type TaskParams<Name extends TaskName> =
-  (typeof TASKS)[Name] extends Task<infer Params, unknown> ? WithDefaults<Params> : never;
+export type TaskParams<Name extends TaskName> = WithDefaults<Parameters<(typeof TASKS)[Name]['run']>[0]['params']>;
 export type TaskResult<Name extends TaskName> = Awaited<ReturnType<(typeof TASKS)[Name]['run']>>;
 
 /** `model` may be left out. */

@@ -18,8 +18,9 @@ import type {
   TokenisedText,
 } from './loaded-model.ts';
 import { Prompter } from './prompt.ts';
-import type { Prompt } from './prompt.ts';
 import { modelProvenance } from './provenance.ts';
+import { OnnxScorer } from './scorer.ts';
+import { ScoreSessions } from './score-sessions.ts';
 import { float32, floats, int64, Session } from './session.ts';
 import { TextTokenizer } from './tokenizer.ts';
 import type { ViewGeometry } from './views.ts';
@@ -27,6 +28,11 @@ import type { ViewGeometry } from './views.ts';
 const DEFAULT_MAX_NEW_TOKENS = 64;
 /** Where neither config.json nor tokenizer_config.json gives a length. */
 const DEFAULT_CONTEXT = 2048;
+/**
+ * Texts differ in length: score graphs are made for multiples of this many tokens. What is too much stands at the end, where a
+ * causal decoder does not see it.
+ */
+const TEXT_STEP = 16;
 
 /**
  * Loads a model: its files are read and checked, and its graphs are opened in ONNX Runtime.
@@ -66,6 +72,7 @@ class OnnxModel implements LoadedModel {
   readonly #prompter: Prompter;
   readonly #sessions: Readonly<Record<GraphName, Session>>;
   readonly #endTokens: ReadonlySet<number>;
+  readonly #scores: ScoreSessions;
 
   constructor(
     info: ModelInfo,
@@ -83,6 +90,10 @@ class OnnxModel implements LoadedModel {
     this.#tokenizer = tokenizer;
     this.#prompter = prompter;
     this.#sessions = sessions;
+    this.#scores = new ScoreSessions({
+      vision: files.graphs.vision_encoder,
+      decoder: files.graphs.decoder_model_merged,
+    });
     const { generation, config } = files;
     const end = generation.eos_token_id ?? config.eos_token_id ?? config.text_config?.eos_token_id ?? [];
     this.#endTokens = new Set([end].flat());
@@ -91,7 +102,8 @@ class OnnxModel implements LoadedModel {
   async answer(picture: Picture, question: string, options: AnswerOptions = {}): Promise<GeneratedAnswer> {
     const { maxNewTokens = DEFAULT_MAX_NEW_TOKENS, signal, onToken } = options;
     const prompt = this.#prompter.prompt(question);
-    const data = await this.#promptEmbeddings(prompt, await this.#features(picture));
+    const features = await this.#features(picture);
+    const data = joined([await this.#embed(prompt.before), ...features, await this.#embed(prompt.after)]);
     const { ids, logp, stopped } = await generate(
       this.#sessions.decoder_model_merged,
       { data, length: prompt.before.length + this.#imageTokens() + prompt.after.length },
@@ -107,14 +119,37 @@ class OnnxModel implements LoadedModel {
     return { ...this.#tokenizer.spans(ids), logp, stopped };
   }
 
-  scorer(
+  async scorer(
     picture: Picture,
     question: string,
     answer: string | readonly number[],
-    options: ScorerOptions = {},
+    { seed = 0, signal }: ScorerOptions = {},
   ): Promise<AnswerScorer> {
-    void [picture, question, answer, options];
-    throw new Error('not there yet');
+    const prompt = this.#prompter.prompt(question);
+    const ids = typeof answer === 'string' ? this.#prompter.answer(answer, question) : answer;
+    if (ids.length === 0)
+      throw new LensError('the answer has no tokens', 'There is nothing to explain in an empty answer');
+    this.#prompter.checkRoom(prompt, ids.length);
+    // The last token is predicted, and nothing is predicted from it.
+    const after = [...prompt.after, ...ids.slice(0, -1)];
+    const most = this.info.contextLength - prompt.before.length - this.#imageTokens();
+    const before = await this.#embed(prompt.before);
+    const embedded = await this.#embed(after);
+    const width = embedded.length / after.length;
+    return new OnnxScorer({
+      sessions: this.#scores,
+      picture,
+      views: this.#views,
+      answer: this.#tokenizer.spans(ids),
+      before,
+      after: repeatLast(embedded, width, Math.min(most, Math.ceil(after.length / TEXT_STEP) * TEXT_STEP)),
+      width,
+      firstPrediction: prompt.before.length + this.#imageTokens() + prompt.after.length - 1,
+      firstPosition: this.#family.firstPosition,
+      seed,
+      signal,
+      encode: (shown) => this.#features(shown),
+    });
   }
 
   tokens(answer: string): TokenisedText {
@@ -126,6 +161,7 @@ class OnnxModel implements LoadedModel {
   }
 
   async release(): Promise<void> {
+    this.#scores.release();
     await Promise.all(Object.values(this.#sessions).map((session) => session.release()));
   }
 
@@ -133,8 +169,8 @@ class OnnxModel implements LoadedModel {
     return this.#views.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
   }
 
-  /** Features of all views, one after the other: [image tokens, width]. */
-  async #features(picture: Picture): Promise<Float32Array> {
+  /** Projected features of each view, [rows · cols, width]. */
+  async #features(picture: Picture): Promise<Float32Array[]> {
     const session = this.#sessions.vision_encoder;
     const parts: Float32Array[] = [];
     for (const view of this.#views) {
@@ -150,7 +186,7 @@ class OnnxModel implements LoadedModel {
       }
       parts.push(floats(results, 'image_features'));
     }
-    return joined(parts);
+    return parts;
   }
 
   /** Embeddings of ids: [ids, width]. */
@@ -158,10 +194,6 @@ class OnnxModel implements LoadedModel {
     if (ids.length === 0) return new Float32Array(0);
     const results = await this.#sessions.embed_tokens.run({ input_ids: int64(ids, [1, ids.length]) });
     return floats(results, 'inputs_embeds');
-  }
-
-  async #promptEmbeddings({ before, after }: Prompt, features: Float32Array): Promise<Float32Array> {
-    return joined([await this.#embed(before), features, await this.#embed(after)]);
   }
 }
 
@@ -173,4 +205,13 @@ function joined(parts: readonly Float32Array[]): Float32Array {
     at += part.length;
   }
   return whole;
+}
+
+/** Rows up to `count`, the last one repeated: real embeddings, since zeros may have no norm to divide by. */
+function repeatLast(rows: Float32Array, width: number, count: number): Float32Array {
+  const padded = new Float32Array(count * width);
+  padded.set(rows);
+  const last = rows.subarray(rows.length - width);
+  for (let at = rows.length; at < padded.length; at += width) padded.set(last, at);
+  return padded;
 }

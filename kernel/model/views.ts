@@ -90,13 +90,13 @@ export function clipView(config: ModelConfig, preprocessor: PreprocessorConfig):
 }
 
 /**
- * The bilinear up-sampling from a mask over the image to a view, as two matrices: view = rows · mask · colsᵀ. Cell centres
+ * The bilinear up-sampling from a mask over the image to a view, as two matrices: view = rows · mask · cols. Cell centres
  * lie at (i + ½)/n of the image; beyond the outermost centres, and beyond the image, the edge cells continue.
  */
 export interface MaskMatrices {
   /** [height of the view, rows of the mask] */
   readonly rows: Float32Array;
-  /** [width of the view, columns of the mask] */
+  /** [columns of the mask, width of the view] */
   readonly cols: Float32Array;
 }
 
@@ -111,8 +111,14 @@ export function maskMatrices(
     );
   return {
     rows: axis(mask.rows, view.height, window.top, window.height),
-    cols: axis(mask.cols, view.width, window.left, window.width),
+    cols: transposed(axis(mask.cols, view.width, window.left, window.width), mask.cols),
   };
+}
+
+/** @param columns of the matrix that is given */
+function transposed(matrix: Float32Array, columns: number): Float32Array {
+  const rows = matrix.length / columns;
+  return Float32Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
 /** Where the cut reaches beyond the picture it is black, as in transformers. */
