@@ -13,11 +13,7 @@ export function mountPage(): void {
       mountView(host, readDocument(JSON.parse(block.textContent)));
     } catch (error) {
       host.append(element('p', { role: 'alert' }, error instanceof Error ? error.message : String(error)));
-      continue;
     }
-    // What stood in for the view until this script ran is not needed any more.
-    const standIn = host.nextElementSibling;
-    if (standIn?.matches('[data-stand-in]')) standIn.remove();
   }
 }
 
