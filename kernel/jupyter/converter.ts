@@ -71,7 +71,7 @@ export function createCellConverter(options: ConverterOptions): CellConverter {
   return {
     convert(declarations, code) {
       const result = convertWithRetry(typescript, converter, declarations, code);
-      if (result.diagnostics.length > 0) return { problems: result.diagnostics.map(toProblem) };
+      if (result.diagnostics.length > 0) return { problems: merged(result.diagnostics.map(toProblem)) };
       const output = result.output ?? '';
       return {
         cell: {
@@ -310,4 +310,16 @@ function toProblem({ start, end, code, messageText, fileName }: Diagnostic): Cel
         : messageText,
     ...(fileName !== undefined && { file: fileName }),
   };
+}
+
+/** TypeScript explains a problem in steps, which tslab lists as problems of one place: here they are one again. */
+function merged(problems: readonly CellProblem[]): CellProblem[] {
+  const result: CellProblem[] = [];
+  for (const problem of problems) {
+    const last = result.at(-1);
+    const samePlace = last?.line === problem.line && last.column === problem.column && last.file === problem.file;
+    if (last && samePlace) result[result.length - 1] = { ...last, message: `${last.message}\n${problem.message}` };
+    else result.push(problem);
+  }
+  return result;
 }

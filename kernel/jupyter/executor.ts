@@ -16,9 +16,18 @@ export class CompileError extends Error {
 
   constructor(problems: readonly CellProblem[]) {
     const [first] = problems;
-    super(first ? `${first.message} (line ${first.line}, column ${first.column})` : 'the cell does not compile');
+    super(
+      first
+        ? `${mostSpecific(first.message)} (line ${first.line}, column ${first.column})`
+        : 'the cell does not compile',
+    );
     this.problems = problems;
   }
+}
+
+/** The last of the lines in which TypeScript explains a problem. */
+function mostSpecific(message: string): string {
+  return message.slice(message.lastIndexOf('\n') + 1);
 }
 
 /** The user stopped the cell. */

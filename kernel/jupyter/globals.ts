@@ -51,13 +51,24 @@ function forCells(call: Call, optionsAt: number): Call {
     const options: CallOptions = { signal: cell.signal, onProgress: progress.onProgress, ...given };
     const withOptions = [...args];
     withOptions[optionsAt] = options;
+    const caller: { stack?: string } = {};
+    Error.captureStackTrace(caller, inCell);
     try {
       return await call(...withOptions);
+    } catch (error) {
+      throw calledFrom(error, caller.stack);
     } finally {
       progress.done();
     }
   };
   return Object.defineProperty(inCell, 'name', { value: call.name });
+}
+
+/** An error that came from the engine process, with the frames of the cell that asked: its own stack has none of them. */
+function calledFrom(error: unknown, stack: string | undefined): unknown {
+  const frames = stack?.split('\n').slice(1) ?? [];
+  if (error instanceof Error) error.stack = [error.stack ?? '', ...frames].join('\n');
+  return error;
 }
 
 /** The library as cells see it. */

@@ -3,7 +3,7 @@
  * carry its events in their own way.
  */
 import { randomUUID } from 'node:crypto';
-import { runAsCell, runOutsideCell, type CurrentCell } from './current-cell.ts';
+import { currentCell, runAsCell, runOutsideCell, type CurrentCell } from './current-cell.ts';
 import type { CellError, CellEvent } from './events.ts';
 import { createExecutor, Interruption, requireSuitableNode } from './executor.ts';
 import { importCell, lensLibrary } from './globals.ts';
@@ -107,7 +107,7 @@ export async function createSession(options: SessionOptions): Promise<Session> {
   /** Errors that no cell awaits: a forgotten promise, a timer. They must not end the kernel. */
   const reportStray = (error: unknown): void => {
     const { traceback } = describeError(error, '', sources);
-    latest?.emit({ type: 'stream', name: 'stderr', text: `${traceback.join('\n')}\n` });
+    (currentCell() ?? latest)?.emit({ type: 'stream', name: 'stderr', text: `${traceback.join('\n')}\n` });
   };
 
   const restoreOutput = captureOutput();

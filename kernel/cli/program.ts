@@ -1,0 +1,75 @@
+/** The commands and their options. */
+import { Command, InvalidArgumentError } from 'commander';
+import { packageVersion } from '../model/embedded.ts';
+import { demoCommand } from './demo.ts';
+import { explainCommand, type ExplainFlags } from './explain.ts';
+import { exportCommand } from './export.ts';
+import { runCommand } from './run.ts';
+
+/** @param signal aborts at Ctrl+C */
+export function createProgram(signal: AbortSignal): Command {
+  const program = new Command('lvlm-lens')
+    .description('Where does a vision-language model look when it answers, and does it look at all?')
+    .version(packageVersion(), '-V, --version')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(lvlm-lens --help lists the commands)')
+    .exitOverride();
+
+  program
+    .command('explain')
+    .description('ask a model about an image, and show what in the image its answer rests on')
+    .argument('<image>', 'path or URL of a picture')
+    .argument('<question>')
+    .option(
+      '-o, --output <file>',
+      'write the result as .html (interactive), .png, .md or .json; repeatable',
+      collect,
+      [],
+    )
+    .option('-m, --model <model>', "an embedded model's name or a folder with ONNX files", 'pocket')
+    .option('-a, --answer <text>', "explain this answer instead of the model's own")
+    .option('--method <name>', 'attribution method: igos+, igos++, integrated-gradients, grad-cam')
+    .option('--preset <name>', "a named set of the method's options: default, paper")
+    .option('--baseline <name>', 'what the image is compared with: blur, black, mean, noise')
+    .option('--threshold <number>', 'log-likelihood ratio above which a token depends on the image', number)
+    .option('--seed <integer>', 'seed of all noise', number)
+    .option('--max-new-tokens <integer>', 'greatest length of the answer', number)
+    .option('--no-per-token', 'only the joint map, no map for each token')
+    .option('--no-metrics', 'do not measure deletion and insertion')
+    .action((image: string, question: string, flags: ExplainFlags) => explainCommand(image, question, flags, signal));
+
+  program
+    .command('run')
+    .description('execute the TypeScript cells of a notebook')
+    .argument('<notebook>', 'path of an .ipynb file')
+    .option('-o, --output <file>', 'write the executed notebook here instead of over the old one')
+    .option('--allow-errors', 'go on after a cell that fails')
+    .action((notebook: string, flags: { output?: string; allowErrors?: boolean }) =>
+      runCommand(notebook, flags, signal),
+    );
+
+  program
+    .command('export')
+    .description('make one HTML page of a notebook, interactive and without need of a network')
+    .argument('<notebook>', 'path of an .ipynb file')
+    .option('-o, --output <file>', "default: the notebook's name with .html")
+    .action((notebook: string, flags: { output?: string }) => exportCommand(notebook, flags));
+
+  program
+    .command('demo')
+    .description('run the quickstart notebook and make an HTML report of it')
+    .option('-o, --output <folder>', 'where to write both', 'out')
+    .action((flags: { output: string }) => demoCommand(flags, signal));
+
+  return program;
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import type { CellEvent } from '../../kernel/jupyter/events.ts';
+import { createSession, type CellReply, type Session } from '../../kernel/jupyter/session.ts';
+import { temporaryFolder, tinyLibrary, writeFiles } from './tiny-library.ts';
+
+describe('session', () => {
+  let session: Session;
+  const folder = temporaryFolder('session');
+
+  before(async function () {
+    this.timeout(120_000);
+    writeFiles(folder, {
+      'side.ts':
+        'export const side: number = 41;\nexport function fail(): never {\n  throw new Error("from side");\n}\n',
+      'node_modules/esm-only/package.json': JSON.stringify({
+        name: 'esm-only',
+        type: 'module',
+        exports: { types: './index.d.ts', import: './index.js' },
+      }),
+      'node_modules/esm-only/index.d.ts': 'declare const value: { answer: number };\nexport default value;\n',
+      // Top-level await: require() cannot load it on any Node.
+      'node_modules/esm-only/index.js': 'await null;\nexport default { answer: 42 };\n',
+    });
+    session = await createSession({ cwd: folder, library: tinyLibrary() });
+  });
+
+  after(() => {
+    session.close();
+  });
+
+  async function run(code: string): Promise<{ reply: CellReply; events: CellEvent[] }> {
+    const events: CellEvent[] = [];
+    const reply = await session.execute(code, (event) => events.push(event));
+    return { reply, events };
+  }
+
+  /** The text that a cell shows as its result. */
+  async function result(code: string): Promise<unknown> {
+    const { events } = await run(code);
+    const error = events.find((event) => event.type === 'error');
+    assert.equal(error, undefined, `the cell failed: ${JSON.stringify(error)}`);
+    const shown = events.find((event) => event.type === 'execute_result');
+    return shown?.data['text/plain'];
+  }
+
+  async function failure(code: string): Promise<CellEvent & { type: 'error' }> {
+    const { events, reply } = await run(code);
+    assert.equal(reply.status, 'error');
+    const error = events.find((event) => event.type === 'error');
+    assert.ok(error);
+    return error;
+  }
+
+  it('shows the last expression, and nothing for a declaration or undefined', async () => {
+    assert.equal(await result('1 + 1'), '2');
+    assert.equal(await result('const first = "x"'), undefined);
+    assert.equal(await result('undefined'), undefined);
+    assert.equal(await result('first'), "'x'");
+  });
+
+  it('counts executions, not silent ones', async () => {
+    const { reply } = await run('1');
+    const next = await session.execute('2', () => undefined, { silent: true });
+    const { reply: last } = await run('3');
+    assert.equal(next.executionCount, reply.executionCount);
+    assert.equal(last.executionCount, reply.executionCount + 1);
+  });
+
+  it('lets a cell declare a name again, also with another type', async () => {
+    await run('const again = 1; let type: string = "a"');
+    assert.equal(await result('const again = "one"; again.length'), '3');
+    assert.equal(await result('let type: number = 2; type'), '2');
+  });
+
+  it('offers a library without import, values and types, and lets cells declare its names again', async () => {
+    assert.equal(await result('const pair: Pair = { left: twice(2), right: 1 }; pair.left'), '4');
+    assert.equal(await result('import { twice as other } from "tiny"; other === twice'), 'true');
+    assert.equal(await result('(await import("tiny")).twice(4)'), '8');
+    assert.equal(await result('const twice = "mine"; twice'), "'mine'");
+  });
+
+  it('passes on variables of earlier cells in every place where a name can stand', async () => {
+    await run('let image = "a.png"; const count = 3; function box(o: object) { return o }');
+    assert.equal(await result('box({ image, count })'), "{ image: 'a.png', count: 3 }");
+    assert.equal(await result('({ image } = { image: "b.png" }); image'), "'b.png'");
+    assert.equal(await result('const later = () => `${image} ${count}`; later()'), "'b.png 3'");
+    assert.equal(await result('({ image = "c.png" } = {} as { image?: string }); image'), "'c.png'");
+  });
+
+  it('awaits at top level, in loops too, and a promise as last expression', async () => {
+    assert.equal(await result('const waited = await Promise.resolve(5); waited + 1'), '6');
+    const { events } = await run('for await (const n of [Promise.resolve(1), 2]) console.log(n)');
+    assert.deepEqual(
+      events.map((event) => event.type === 'stream' && event.text),
+      ['1\n', '2\n'],
+    );
+    assert.equal(await result('new Promise((resolve) => setTimeout(() => resolve("late"), 5))'), "'late'");
+  });
+
+  it('imports packages that are ES modules only, statically and dynamically', async () => {
+    assert.equal(await result('import value from "esm-only"; value.answer'), '42');
+    assert.equal(await result('const module = await import("esm-only"); module.default.answer'), '42');
+    assert.equal(await result('const fs = await import("node:fs"); fs.existsSync(".")'), 'true');
+    assert.equal(await result('import { basename } from "node:path"; basename("/a/b.png")'), "'b.png'");
+  });
+
+  it('imports TypeScript files beside the notebook', async () => {
+    assert.equal(await result('import { side, fail } from "./side.ts"; side + 1'), '42');
+    const error = await failure('fail()');
+    assert.equal(error.evalue, 'from side');
+  });
+
+  it('keeps the declarations of a cell that fails while it runs', async () => {
+    await failure('const kept = 7; throw new Error("after it")');
+    assert.equal(await result('kept'), '7');
+  });
+
+  it('points into the cell that failed and the cell that it called', async () => {
+    const { reply } = await run(
+      'interface Shape { sides: number }\n\nfunction draw(shape: Shape) {\n  throw new TypeError("no pen");\n}',
+    );
+    const error = await failure('// a comment\ndraw({ sides: 3 });');
+    assert.equal(error.ename, 'TypeError');
+    assert.equal(error.evalue, 'no pen');
+    const text = error.traceback.join('\n');
+    assert.match(text, new RegExp(`at draw in cell ${reply.executionCount}, line 4, column 9`));
+    assert.match(text, new RegExp(`at cell ${reply.executionCount + 1}, line 2, column 1`));
+    assert.match(text, /> 4 \| {3}throw new TypeError\("no pen"\);/);
+    assert.doesNotMatch(text, /kernel|node:|node_modules/);
+  });
+
+  it('shows a type error with its line, column and code, and no stack', async () => {
+    const error = await failure('const fine = 1;\nconst wrong: number = "text";');
+    assert.equal(error.ename, 'TypeScriptError');
+    assert.match(error.evalue, /not assignable to type 'number'.*line 2, column 7/);
+    assert.match(error.traceback[0]!, /line 2, column 7 - error TS2322/);
+    assert.ok(error.traceback.includes('> 2 | const wrong: number = "text";'));
+    assert.ok(error.traceback.includes('    |       ^^^^^'));
+    assert.ok(!error.traceback.some((line) => /^\s+at /.test(line)));
+    assert.equal((await failure('fine')).ename, 'TypeScriptError', 'nothing of a cell with type errors ran');
+  });
+
+  it('shows a syntax error in the same way', async () => {
+    const error = await failure('const = 3');
+    assert.equal(error.ename, 'TypeScriptError');
+    assert.match(error.traceback[0]!, /line 1, column 7 - error TS\d+/);
+  });
+
+  it('reports what was thrown though it is no error', async () => {
+    assert.equal((await failure('throw "just text"')).evalue, 'just text');
+    assert.match((await failure('throw { code: 3 }')).evalue, /code: 3/);
+  });
+
+  it('captures the console and both streams, without colours, and nothing that others print', async () => {
+    const { events } = await run(
+      'console.log("%d cats", 2, { a: [1] }); console.error("oh"); process.stdout.write("raw"); undefined',
+    );
+    assert.deepEqual(events, [
+      { type: 'stream', name: 'stdout', text: '2 cats { a: [ 1 ] }\n' },
+      { type: 'stream', name: 'stderr', text: 'oh\n' },
+      { type: 'stream', name: 'stdout', text: 'raw' },
+    ]);
+  });
+
+  it('gives late output to the cell that it comes from', async () => {
+    const events: CellEvent[] = [];
+    await session.execute('setTimeout(() => console.log("late"), 30); undefined', (event) => events.push(event));
+    const { events: others } = await run('await new Promise((resolve) => setTimeout(resolve, 80))');
+    assert.deepEqual(others, []);
+    assert.deepEqual(events, [{ type: 'stream', name: 'stdout', text: 'late\n' }]);
+  });
+
+  it('survives errors that nobody awaits, and process.exit', async () => {
+    const events: CellEvent[] = [];
+    await session.execute('Promise.reject(new Error("stray")); undefined', (event) => events.push(event));
+    await run('await new Promise((resolve) => setTimeout(resolve, 20))');
+    assert.ok(
+      events.some((event) => event.type === 'stream' && event.name === 'stderr' && event.text.includes('stray')),
+    );
+    assert.match((await failure('process.exit(3)')).evalue, /process\.exit\(3\)/);
+  });
+
+  it('shows values by their own MIME bundle, and pictures as pictures', async () => {
+    const { events } = await run(
+      '({ [Symbol.for("Jupyter.display")]: async () => ({ "text/markdown": "*hi*", "text/plain": "hi" }) })',
+    );
+    assert.equal(events[0]!.type, 'execute_result');
+    assert.deepEqual(events[0]!.type === 'execute_result' && events[0].data, {
+      'text/markdown': '*hi*',
+      'text/plain': 'hi',
+    });
+    const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+    const { events: picture } = await run(`Buffer.from("${png}", "base64")`);
+    assert.equal(picture[0]!.type === 'execute_result' && picture[0].data['image/png'], png);
+  });
+
+  it('stops a cell that waits, and goes on with the next', async () => {
+    setTimeout(() => {
+      session.interrupt();
+    }, 50);
+    const { reply } = await run('const before = 1; await new Promise(() => undefined)');
+    assert.equal(reply.status === 'error' && reply.interrupted, true);
+    assert.equal(reply.status === 'error' && reply.ename, 'AbortError');
+    assert.equal(await result('before + 1'), '2');
+  });
+
+  it('completes and explains names of earlier cells', async () => {
+    await run('const completable = { inner: 1 }');
+    const { candidates, start, end } = session.complete('const x = compl', 15);
+    assert.ok(candidates.includes('completable'));
+    assert.deepEqual([start, end], [10, 15]);
+    assert.deepEqual(session.complete('completable.', 12).candidates, ['inner']);
+    assert.match(session.inspect('completable', 3)!.signature, /const completable: \{\s+inner: number;\s+\}/);
+    assert.equal(session.isComplete('function f() {').complete, false);
+    assert.equal(session.isComplete('f()').complete, true);
+  });
+});
