@@ -3,7 +3,7 @@ import type { Explanation } from '../kernel/document.ts';
 import { element } from './element.ts';
 import { fieldOf, onScale, tokenMap, valueAt, type Field, type Scale } from './saliency.ts';
 import { activePlace, type Store, type ViewState } from './store.ts';
-import { figure, tokenLine, visibleToken } from './wording.ts';
+import { fixed, tokenLine, visibleToken } from './wording.ts';
 
 /** A place matters for a token where the token's map reaches this share of its scale. */
 const MATTERS = 0.5;
@@ -150,7 +150,7 @@ export function createAnswer(options: AnswerOptions): HTMLElement {
       chip.setAttribute('aria-pressed', String(index === pinned));
       const mark = marks.get(index);
       chip.classList.toggle('marked', mark !== undefined);
-      values[index]!.textContent = mark ? figure(mark.value) : '';
+      values[index]!.textContent = mark ? fixed(mark.value) : '';
     });
   }, signal);
   return answer;

@@ -24,6 +24,7 @@ import {
   figure,
   fixed,
   largestRatio,
+  mapSubject,
   metricValue,
   noDependenceReason,
   scores,
@@ -250,8 +251,7 @@ function single<C>(pen: Pen<C>, explanation: Explanation): readonly Block[] {
     ),
   );
   const seen = [heatedPicture(pen, explanation, main, PICTURE, PICTURE)];
-  if (main)
-    seen.push(legend(pen, main, PICTURE, `Saliency (${methodLine(explanation)}): high where the image matters`));
+  if (main) seen.push(legend(pen, main, PICTURE, `Saliency for ${mapSubject(main)}, by ${main.method}`));
   const blocks: Block[] = [
     row(
       [

@@ -11,17 +11,14 @@ const COLOURS = { deletion: 'var(--lens-deletion)', insertion: 'var(--lens-inser
 
 function chart(curves: readonly Curve[]): Element {
   const points = curves.flatMap((curve) => curve.x.map((x, at) => ({ x, y: curve.y[at]!, curve })));
-  // A label sits where its curve is furthest from the others' middle: a third of the way along.
-  const labels = curves.map((curve) => {
-    const at = Math.floor(curve.x.length / 3);
-    return { x: curve.x[at] ?? 0, y: curve.y[at] ?? 0, curve };
-  });
+  // Both kinds end apart, one at the whole picture's score and one at the baseline's: there the labels never collide.
+  const ends = new Map(curves.map((curve) => [curve.kind, { x: curve.x.at(-1) ?? 1, y: curve.y.at(-1) ?? 0, curve }]));
   const heights = points.map(({ y }) => y);
   const drawn = plot({
     width: WIDTH,
     height: HEIGHT,
     marginLeft: 34,
-    marginRight: 12,
+    marginRight: 66,
     marginTop: 22,
     marginBottom: 32,
     className: 'lens-plot',
@@ -42,13 +39,12 @@ function chart(curves: readonly Curve[]): Element {
         stroke: ({ curve }: { curve: Curve }) => COLOURS[curve.kind],
         strokeWidth: 2,
       }),
-      text(labels, {
+      text([...ends.values()], {
         x: 'x',
         y: 'y',
-        text: ({ curve }: { curve: Curve }) => curveName(curve, curves),
+        text: ({ curve }: { curve: Curve }) => curve.kind,
         fill: ({ curve }: { curve: Curve }) => COLOURS[curve.kind],
-        dy: -10,
-        dx: 4,
+        dx: 6,
         textAnchor: 'start',
         fontWeight: 600,
         fontSize: 12,
@@ -66,6 +62,16 @@ function chart(curves: readonly Curve[]): Element {
 }
 
 const BETTER = { higher: 'higher is better', lower: 'lower is better' } as const;
+
+/** How to read the curves. */
+export function createCurveNote(): HTMLElement {
+  return element(
+    'p',
+    { class: 'note' },
+    'Deletion takes the hottest cells away first, insertion brings them back first. ' +
+      '1 is the score of the whole picture, 0 that of the baseline.',
+  );
+}
 
 /** The curves with all scores beneath them, or nothing when there are neither. */
 export function createCurves(explanation: Explanation): HTMLElement | null {
@@ -90,12 +96,5 @@ export function createCurves(explanation: Explanation): HTMLElement | null {
         ),
       ),
     ),
-    drawable.length > 0
-      ? element(
-          'p',
-          { class: 'note' },
-          'Deletion takes the hottest cells away first, insertion brings them back first. 1 is the score of the whole picture, 0 that of the baseline.',
-        )
-      : null,
   );
 }

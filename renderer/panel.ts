@@ -1,14 +1,14 @@
 /** One explanation: the picture with its legend, beside the answer with its read-out and curves. */
 import type { Explanation, LensDocument } from '../kernel/document.ts';
 import { createAnswer, marksAt } from './answer-tokens.ts';
-import { createCurves } from './curves.ts';
+import { createCurveNote, createCurves } from './curves.ts';
 import { element } from './element.ts';
 import { createHeatLegend, createTokenLegend } from './legend.ts';
 import { createPicture, shownMap } from './picture.ts';
 import { createProvenance } from './provenance.ts';
 import { cellAt, fieldOf, mainMap, tokenMap, valueAt, type Field, type Scale } from './saliency.ts';
 import { activePlace, type Store, type TokenReference, type ViewState } from './store.ts';
-import { NO_DEPENDENCE, figure, noDependenceReason, tokenLine, visibleToken } from './wording.ts';
+import { NO_DEPENDENCE, figure, fixed, mapSubject, noDependenceReason, tokenLine, visibleToken } from './wording.ts';
 
 export interface PanelOptions {
   readonly document: LensDocument;
@@ -45,7 +45,7 @@ export function readOut(
     parts.push(`Row ${cell.row + 1}, column ${cell.col + 1}: ${figure(valueAt(field, cell))}.`);
     const marks = marksAt(explanation, state, scaleOf);
     const words = marks.map(
-      (mark) => `${visibleToken(explanation.answer.tokens[mark.token]!.text)} ${figure(mark.value)}`,
+      (mark) => `${visibleToken(explanation.answer.tokens[mark.token]!.text)} ${fixed(mark.value)}`,
     );
     if (explanation.maps.some(({ role }) => role === 'token')) {
       parts.push(words.length > 0 ? `Matters for ${words.join(', ')}.` : 'Matters for no word in particular.');
@@ -75,9 +75,8 @@ export function createPanel(options: PanelOptions): HTMLElement {
       const map = shownMap(explanation, activeToken(state)) ?? main;
       const field = fieldOf(map);
       const place = activePlace(state);
-      const title = map.role === 'token' ? `“${map.label.trim()}”` : map.label;
       const value = place ? valueAt(field, cellAt(field, place)) : undefined;
-      legend.show(state, scaleOf(field, state), `Saliency for ${title}, by ${map.method}`, value);
+      legend.show(state, scaleOf(field, state), `Saliency for ${mapSubject(map)}, by ${map.method}`, value);
     }, signal);
   }
 
@@ -107,6 +106,7 @@ export function createPanel(options: PanelOptions): HTMLElement {
     readout,
     compared ? null : createTokenLegend(largest, explanation.answer.threshold),
     createCurves(explanation),
+    compared || explanation.curves.length === 0 ? null : createCurveNote(),
     createProvenance(explanation),
   );
   return element(

@@ -55,7 +55,7 @@ const LAYOUT = `
   max-width: 1200px;
 }
 .lens *, .lens *::before { box-sizing: border-box; }
-.lens p, .lens dl, .lens dd, .lens figure { margin: 0; }
+p, dl, dd, figure { margin: 0; }
 .lens [hidden] { display: none; }
 .panels { display: grid; gap: 28px 24px; grid-template-columns: minmax(0, 1fr); }
 .lens[data-kind='comparison'] .panels { grid-template-columns: repeat(auto-fit, minmax(min(250px, 100%), 1fr)); }
@@ -66,8 +66,8 @@ const LAYOUT = `
 @container (min-width: 620px) {
   .lens:not([data-kind='comparison']) .halves { grid-template-columns: minmax(220px, 5fr) minmax(0, 7fr); gap: 28px; }
 }
-.title { font-size: 15px; font-weight: 600; margin: 0 0 14px !important; }
-.label { font-weight: 600; margin: 0 0 8px !important; overflow-wrap: anywhere; }
+p.title { font-size: 15px; font-weight: 600; margin: 0 0 14px; }
+p.label { font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
 .question { color: var(--quiet); font-size: 14px; overflow-wrap: anywhere; white-space: pre-wrap; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .note { color: var(--quiet); font-size: 12px; max-width: 62ch; text-wrap: pretty; }
@@ -119,8 +119,10 @@ const ANSWER = `
   position: absolute; left: 50%; bottom: calc(100% - 1px); translate: -50% 0; padding: 0 4px; border-radius: 3px; z-index: 1;
   background: var(--place); color: var(--place-fg); font-size: 10.5px; line-height: 14px; white-space: nowrap; pointer-events: none;
 }
-.readout { min-height: 4.5em; max-width: 68ch; text-wrap: pretty; overflow-wrap: anywhere; }
+.readout { min-height: 3.1em; max-width: 68ch; text-wrap: pretty; overflow-wrap: anywhere; }
 .readout.hint { color: var(--quiet); }
+.lens[data-kind='comparison'] .readout { min-height: 6em; }
+.panels ~ .token-legend, .panels ~ .note { margin-top: 10px; }
 .token-legend { color: var(--quiet); font-size: 12px; max-width: 62ch; }
 .token-scale {
   display: inline-block; width: 64px; height: 10px; border-radius: 3px; vertical-align: -1px; border: 1px solid var(--edge);
@@ -149,7 +151,7 @@ const RESULTS = `
 .agreement .number { text-align: right; padding-right: 12px; }
 .provenance { font-size: 12px; }
 .provenance summary { cursor: pointer; color: var(--quiet); width: max-content; }
-.provenance dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 14px; margin-top: 6px !important; }
+.provenance dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 14px; margin-top: 6px; }
 .provenance dt { color: var(--quiet); max-width: 14em; overflow-wrap: anywhere; }
 .provenance dd { overflow-wrap: anywhere; }
 `;

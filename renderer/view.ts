@@ -2,7 +2,9 @@
 import type { LensDocument } from '../kernel/document.ts';
 import { createAgreement } from './comparison.ts';
 import { createControls } from './controls.ts';
+import { createCurveNote } from './curves.ts';
 import { element } from './element.ts';
+import { createTokenLegend } from './legend.ts';
 import { createPanel, readOut } from './panel.ts';
 import { ownScale, sharedScale, type Field, type Scale } from './saliency.ts';
 import { createSaveButtons } from './save.ts';
@@ -86,11 +88,17 @@ export function mountView(host: HTMLElement, lens: LensDocument): () => void {
     ),
   );
   const live = element('div', { class: 'spoken', role: 'status', 'aria-live': 'polite' });
-  if (compared) view.append(element('p', { class: 'title' }, lens.axis ? AXIS_TITLES[lens.axis] : 'Comparison'));
-  view.append(panels, bar);
-  const agreement = createAgreement(lens);
-  if (agreement) view.append(agreement);
-  view.append(live);
+  if (compared) {
+    const title = lens.axis ? AXIS_TITLES[lens.axis] : 'Comparison';
+    const thresholds = lens.explanations.map(({ answer }) => answer.threshold);
+    view.append(element('p', { class: 'title' }, title), panels);
+    const agreement = createAgreement(lens);
+    if (agreement) view.append(agreement);
+    // What holds for every panel is said once.
+    view.append(createTokenLegend(largest, Math.min(...thresholds)));
+    if (lens.explanations.some(({ curves }) => curves.length > 0)) view.append(createCurveNote());
+  } else view.append(panels);
+  view.append(bar, live);
 
   let speaking: ReturnType<typeof setTimeout> | undefined;
   let before = store.get();

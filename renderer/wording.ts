@@ -1,5 +1,13 @@
 /** The words and numbers in which results are told: the same in the view, on the card and in Markdown. */
-import type { AnswerToken, Curve, Explanation, LensDocument, Metric, SelectionReason } from '../kernel/document.ts';
+import type {
+  AnswerToken,
+  Curve,
+  Explanation,
+  LensDocument,
+  Metric,
+  SaliencyMap,
+  SelectionReason,
+} from '../kernel/document.ts';
 
 const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3, useGrouping: false });
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
@@ -42,6 +50,12 @@ export function visibleToken(text: string): string {
   return text.trim() || text.replaceAll('\n', '↵').replaceAll('\t', '⇥').replaceAll(' ', '␣') || '∅';
 }
 
+/** What a map is a map of. */
+export function mapSubject({ role, tokens, label }: SaliencyMap): string {
+  if (role === 'joint' && tokens.length > 1) return `the ${tokens.length} selected tokens together`;
+  return `“${visibleToken(label)}”`;
+}
+
 /** One line on a token: how much it depends on the image, and why it was selected or not. */
 export function tokenLine(token: AnswerToken): string {
   return (
@@ -77,13 +91,15 @@ const KIND_BETTER = { deletion: 'lower', insertion: 'higher' } as const;
 
 /** The explanation's scores: its metrics, and those of its curves that no metric repeats. */
 export function scores({ metrics, curves }: Pick<Explanation, 'metrics' | 'curves'>): readonly Metric[] {
-  const named = new Set(metrics.map(({ name }) => name));
-  const ofCurves = curves.map((curve) => ({
+  const alone = curves.filter(
+    ({ kind, score }) => !metrics.some(({ name, value }) => name.startsWith(kind) && value === score),
+  );
+  const ofCurves = alone.map((curve) => ({
     name: curveName(curve, curves),
     value: curve.score,
     better: KIND_BETTER[curve.kind],
   }));
-  return [...ofCurves.filter(({ name }) => !named.has(name)), ...metrics];
+  return [...metrics, ...ofCurves];
 }
 
 /** 'deletion', with its baseline where several curves of one kind need telling apart. */
@@ -96,10 +112,13 @@ export function metricValue({ value, interval }: Metric): string {
   return interval ? `${figure(value)} (95 % ${figure(interval[0])} to ${figure(interval[1])})` : figure(value);
 }
 
+/** The ratio at which a word's colour is full, where no word of the document has a larger one: e³ is twenty times as likely. */
+const FULL_COLOUR = 3;
+
 /** The largest size of an LLR in the document, so that one scale of colour serves all of its tokens. */
 export function largestRatio({ explanations }: LensDocument): number {
   const ratios = explanations.flatMap(({ answer }) => answer.tokens.map(({ llr }) => Math.abs(llr)));
-  return ratios.reduce((a, b) => Math.max(a, b), 1);
+  return ratios.reduce((a, b) => Math.max(a, b), FULL_COLOUR);
 }
 
 /** How an axis of comparison is called in a sentence. */

@@ -6,6 +6,7 @@ import {
   REASONS,
   figure,
   fixed,
+  mapSubject,
   metricValue,
   noDependenceReason,
   percentage,
@@ -79,7 +80,7 @@ function explanationMarkdown(explanation: Explanation, title: string | undefined
     `Question: ${cell(question)}`,
     `Answer${answer.source === 'given' ? ' (given)' : ''}: **${cell(answer.text)}**`,
     dependsOnImage ? '' : `${NO_DEPENDENCE} ${noDependenceReason(explanation)}`,
-    main ? `The heatmap for ${cell(main.label)} is hottest at the ${hottestPlace(main)}.` : '',
+    main ? `The heatmap for ${cell(mapSubject(main))} is hottest at the ${hottestPlace(main)}.` : '',
     answer.tokens.length > 0 ? answerTable(explanation) : '',
     results.length > 0
       ? table(

@@ -5,15 +5,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { imageSize } from 'image-size';
 import { InvalidDocument, readDocument } from '../../renderer/read-document.ts';
 import { MIME_TYPE, type LensDocument } from '../document.ts';
+import { joinLines, type Notebook, type NotebookCell, type NotebookOutput } from '../jupyter/notebook.ts';
 import { documentBlock, escapeHtml, htmlPage } from './html.ts';
-import {
-  bundleText,
-  readNotebook,
-  type MimeBundle,
-  type Notebook,
-  type NotebookCell,
-  type NotebookOutput,
-} from './notebook.ts';
 import { pageScript } from './page-script.ts';
 import { highlight, safeHtml, safeMarkdown, type PictureFinder } from './safe-markup.ts';
 
@@ -39,6 +32,15 @@ function embedded(value: unknown): LensDocument | undefined {
     if (error instanceof InvalidDocument) return undefined;
     throw error;
   }
+}
+
+type MimeBundle = Readonly<Record<string, unknown>>;
+
+/** A bundle's text of a type: notebooks store it whole or as a list of lines. */
+function bundleText(data: MimeBundle, type: string): string | undefined {
+  const value = data[type];
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) && value.every((line) => typeof line === 'string') ? value.join('') : undefined;
 }
 
 type Show = (data: MimeBundle) => string | undefined;
@@ -86,7 +88,8 @@ function terminal(text: string, kind = ''): string {
 }
 
 function shownOutput(output: NotebookOutput): string {
-  if (output.output_type === 'stream') return terminal(output.text, output.name === 'stderr' ? 'stderr' : '');
+  if (output.output_type === 'stream')
+    return terminal(joinLines(output.text), output.name === 'stderr' ? 'stderr' : '');
   if (output.output_type === 'error') {
     return terminal(
       output.traceback.length > 0 ? output.traceback.join('\n') : `${output.ename}: ${output.evalue}`,
@@ -106,7 +109,8 @@ const ATTACHMENT = 'attachment:';
 function pictureFinder(cell: NotebookCell, folder: string | undefined): PictureFinder {
   return (source) => {
     if (source.startsWith(ATTACHMENT) && cell.cell_type === 'markdown') {
-      const bundle = cell.attachments[decodeURI(source.slice(ATTACHMENT.length))] ?? {};
+      const attachments = (cell['attachments'] ?? {}) as Readonly<Record<string, MimeBundle | undefined>>;
+      const bundle = attachments[decodeURI(source.slice(ATTACHMENT.length))] ?? {};
       const type = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'].find((one) => base64Of(bundle, one));
       return type && `data:${type};base64,${base64Of(bundle, type)}`;
     }
@@ -133,14 +137,15 @@ function pictureFile(folder: string, source: string): string | undefined {
 
 function shownCell(cell: NotebookCell, language: string, folder: string | undefined): string {
   if (cell.cell_type === 'markdown') {
-    return `<section class="cell text">${safeMarkdown(cell.source, pictureFinder(cell, folder))}</section>`;
+    return `<section class="cell text">${safeMarkdown(joinLines(cell.source), pictureFinder(cell, folder))}</section>`;
   }
-  if (cell.cell_type === 'raw') return `<section class="cell"><pre>${escapeHtml(cell.source)}</pre></section>`;
+  const source = joinLines(cell.source);
+  if (cell.cell_type === 'raw') return `<section class="cell"><pre>${escapeHtml(source)}</pre></section>`;
   const count = typeof cell.execution_count === 'number' ? `<span class="count">[${cell.execution_count}]</span>` : '';
   const code =
-    cell.source.trim() === ''
+    source.trim() === ''
       ? ''
-      : `<div class="code">${count}<pre><code>${highlight(cell.source, language)}</code></pre></div>`;
+      : `<div class="code">${count}<pre><code>${highlight(source, language)}</code></pre></div>`;
   const outputs = cell.outputs.map(shownOutput).filter((markup) => markup !== '');
   const shown = outputs.map((markup) => `<div class="output">${markup}</div>`).join('\n');
   return `<section class="cell">${code}${shown}</section>`;
@@ -149,24 +154,37 @@ function shownCell(cell: NotebookCell, language: string, folder: string | undefi
 /** The first heading of the notebook, without its marks. */
 function firstHeading({ cells }: Notebook): string | undefined {
   for (const cell of cells) {
-    const heading = cell.cell_type === 'markdown' ? /^#{1,3}\s+(.+)$/mu.exec(cell.source)?.[1] : undefined;
+    const heading = cell.cell_type === 'markdown' ? /^#{1,3}\s+(.+)$/mu.exec(joinLines(cell.source))?.[1] : undefined;
     if (heading) return heading.replace(/[*_`]/gu, '').trim();
   }
   return undefined;
 }
 
+const LANGUAGE_KEYS = [
+  ['kernelspec', 'language'],
+  ['language_info', 'name'],
+] as const;
+
+/** What the code cells are written in. */
+function languageOf({ metadata }: Notebook): string {
+  for (const [part, key] of LANGUAGE_KEYS) {
+    const language = (metadata[part] as Readonly<Record<string, unknown>> | undefined)?.[key];
+    if (typeof language === 'string') return language.toLowerCase();
+  }
+  return 'typescript';
+}
+
 /**
  * Makes one HTML file of an executed notebook: Markdown sanitised, code highlighted, outputs as saved, explanations
  * interactive. It needs no network, and its policy forbids it any.
- * @param notebook the parsed .ipynb; a stranger may have written it
- * @throws {LensError} when it is no notebook
+ * @param notebook as `readNotebook` gives it; a stranger may have written what is in it
+ * @throws {LensError} when the package has not been built
  */
-export async function renderNotebookPage(notebook: unknown, options: NotebookPageOptions = {}): Promise<string> {
-  const read = readNotebook(notebook);
-  const language = read.metadata.kernelspec?.language ?? read.metadata.language_info?.name ?? 'typescript';
-  const heading = firstHeading(read);
-  const title = options.title ?? read.metadata.title ?? heading ?? 'Notebook';
-  const cells = read.cells.map((cell) => shownCell(cell, language, options.folder));
+export async function renderNotebookPage(notebook: Notebook, options: NotebookPageOptions = {}): Promise<string> {
+  const language = languageOf(notebook);
+  const heading = firstHeading(notebook);
+  const title = options.title ?? heading ?? 'Notebook';
+  const cells = notebook.cells.map((cell) => shownCell(cell, language, options.folder));
   return htmlPage({
     title,
     body: [

@@ -30,7 +30,7 @@ pre { margin: 0; padding: 12px 14px; line-height: 1.55; overflow-x: auto; border
 .text pre { background: var(--field); margin: 1em 0; }
 .cell { margin: 20px 0; }
 .code { position: relative; }
-.code pre { background: var(--field); border-inline-start: 3px solid var(--line); }
+.code pre { background: var(--field); padding-inline-end: 52px; border-inline-start: 3px solid var(--line); }
 .count { position: absolute; top: 12px; inset-inline-end: 14px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }
 .output { margin-top: 12px; }
 .output pre { padding-block: 4px; white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -227,19 +227,25 @@ export function explanation({ method = 'igos++', label = '', image = 0, words = 
         ? []
         : [
             hillMap(
-              'all selected tokens',
+              selected.map(({ index }) => words[index]!.text.trim()).join(', '),
               'joint',
               selected.map(({ index }) => index),
               things.map((thing, at) => [thing, shift * (0.95 - 0.15 * at)] as const),
               { method },
             ),
             ...selected.map(({ thing, index }) =>
-              hillMap(words[index]!.text, 'token', [index], [[thing, 0.9 * shift]], { method, seed: index + 2 }),
+              hillMap(words[index]!.text.trim(), 'token', [index], [[thing, 0.9 * shift]], { method, seed: index + 2 }),
             ),
           ],
     curves: selected.length === 0 ? [] : [curve('deletion', 9 * shift), curve('insertion', 6 * shift)],
     metrics:
-      selected.length === 0 ? [] : [{ name: 'energy inside', value: 0.71, interval: [0.64, 0.78], better: 'higher' }],
+      selected.length === 0
+        ? []
+        : [
+            { name: 'deletion', value: curve('deletion', 9 * shift).score, better: 'lower' },
+            { name: 'insertion', value: curve('insertion', 6 * shift).score, better: 'higher' },
+            { name: 'energy inside', value: 0.71, interval: [0.64, 0.78], better: 'higher' },
+          ],
     provenance: { ...PROVENANCE, method },
   };
 }
