@@ -10,8 +10,8 @@ from .questions import KINDS, ask, direction
 from .world import GRID, INPUT, NAMES, SIGN, SIZE, WORDS, Scene, reduced, scene
 
 LENGTH = 208
-WEIGHTS = {"describe": 1.6, "relation": 2.2, "count": 1.5, "existence": 0.9, "position": 1.0, "background": 0.45, "reading": 1.4,
-           "size": 1.2, "yesno": 1.4, "knowledge": 0.6}
+WEIGHTS = {"describe": 1.3, "relation": 1.7, "count": 1.8, "existence": 1.6, "position": 1.7, "background": 0.25, "reading": 0.9,
+           "size": 1.7, "yesno": 2.0, "knowledge": 0.25}
 GLYPHS = "abcdefghijklmnopqrstuvwxyz0123456789"
 LABELS = {w: i for i, w in enumerate(["", *NAMES, SIGN])}
 COUNT = len(LABELS)

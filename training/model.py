@@ -71,6 +71,14 @@ class VisionBlock(nn.Module):
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
 
+def sinusoids(side: int, width: int) -> Tensor:
+    """Where each patch lies, [side * side, width]: sines and cosines of its column, then of its row, at many frequencies."""
+    frequency = 2 * torch.pi / side * 0.5 * 0.93 ** torch.arange(-24, width // 4 - 24)
+    angle = (torch.arange(side) + 0.5)[:, None] * frequency
+    line = torch.cat([angle.sin(), angle.cos()], 1)
+    return torch.cat([line[None].expand(side, -1, -1), line[:, None].expand(-1, side, -1)], 2).reshape(side * side, width)
+
+
 class Vision(nn.Module):
     """pixel_values [b, 3, 96, 96] -> `encode` [b, n, d]; `forward` also projects them into the decoder's space."""
 
@@ -82,7 +90,7 @@ class Vision(nn.Module):
             nn.Conv2d(a, b, 3, stride=2, padding=1), Residual(b), Residual(b), nn.GELU(),
             nn.Conv2d(b, c.width, 3, stride=2, padding=1),
         )
-        self.position = nn.Parameter(torch.randn(c.tokens, c.width) * 0.02)
+        self.position = nn.Parameter(0.5 * sinusoids(c.image // c.patch, c.width))
         self.blocks = nn.ModuleList(VisionBlock(c) for _ in range(c.vision_blocks))
         self.norm = nn.LayerNorm(c.width)
         self.projector = nn.Sequential(nn.Linear(c.width, c.width), nn.GELU(), nn.Linear(c.width, c.width))
@@ -193,15 +201,16 @@ class Pocket(nn.Module):
         self.vision = Vision(c)
         self.decoder = Decoder(c)
 
-    def packed(self, pixels: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    def packed(self, pixels: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Many questions on one image in one sequence, each of which sees the image and itself only.
 
         prefix [p]; tokens, position_ids [b, t]; bias [b, 1, t, p + n + t]. Returns the decoder's states at `tokens` [b, t, d], before
-        the final norm, and the encoder's [b, n, d].
+        the final norm, and the encoder's [b, n, d] before and after the projector.
         """
         seen = self.vision.encode(pixels)
         b, d = seen.shape[0], self.decoder
-        image = torch.cat([d.embed(prefix).expand(b, -1, -1), self.vision.projector(seen)], 1)
+        features = self.vision.projector(seen)
+        image = torch.cat([d.embed(prefix).expand(b, -1, -1), features], 1)
         m = image.shape[1]
         x = torch.cat([image, d.embed(tokens)], 1)
         whole = torch.arange(m, device=tokens.device).expand(b, -1)
@@ -213,7 +222,7 @@ class Pocket(nn.Module):
             x = block.finish(x, mixed)
         last = d.blocks[-1]
         q, k, v = last.project(x, cos, sin)
-        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), seen
+        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), seen, features
 
     def empty(self, batch: int) -> list[Tensor]:
         """A cache of length 0."""

@@ -19,11 +19,15 @@ from torch import Tensor, nn
 from . import tokens
 from .data import HEADS, Batch, batches
 from .model import Config, Pocket
-from .questions import KINDS
+from .questions import KINDS, plural
+from .world import NAMES, SIGN
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
-WEIGHT = {"what": 1.0, "left": 0.15, "right": 0.15, "above": 0.15, "below": 0.15, "same": 0.2, "rank": 0.2, "word": 0.3, "tens": 0.3,
+WEIGHT = {"what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "same": 0.4, "rank": 0.3, "word": 0.3, "tens": 0.3,
           "ones": 0.3, "glyph": 0.5, "colour": 0.1}
+
+# Tokens of the names of the dense label "what", in singular and plural.
+NAMING = {"named": [tokens.ids(" " + n)[0] for n in [*NAMES, SIGN]], "named_many": [tokens.ids(" " + plural(n))[0] for n in [*NAMES, SIGN]]}
 
 
 class Trainee(nn.Module):
@@ -34,9 +38,9 @@ class Trainee(nn.Module):
         self.model = Pocket(config)
         self.dense = nn.Linear(config.width, sum(HEADS.values()) + 3)
 
-    def forward(self, pixels: Tensor, prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        states, seen = self.model.packed(pixels, prefix, ids, positions, bias)
-        return states, self.dense(seen)
+    def forward(self, pixels: Tensor, prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        states, seen, features = self.model.packed(pixels, prefix, ids, positions, bias)
+        return states, self.dense(seen), features
 
 
 def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
@@ -55,7 +59,7 @@ def loss(trainee: Trainee, forward, batch: Batch, noise: torch.Generator) -> tup
     ids, positions, pair, target = (torch.from_numpy(a) for a in (batch.tokens, batch.positions, batch.pair, batch.target))
     prefix = torch.tensor(tokens.prefix())
     bias = mask(pair, len(prefix) + model.config.tokens, dtype)
-    states, dense = forward(pixels.to(dtype), prefix, ids, positions, bias)
+    states, dense, features = forward(pixels.to(dtype), prefix, ids, positions, bias)
 
     at = target >= 0
     logits = model.decoder.head(states[at]).float()
@@ -73,7 +77,12 @@ def loss(trainee: Trainee, forward, batch: Batch, noise: torch.Generator) -> tup
             total = total + WEIGHT[name] * parts[name]
     known = labels[:, 0] > 0
     parts["place"] = (dense[..., -3:][known] - torch.from_numpy(batch.place)[known]).abs().mean()
-    total = total + 0.3 * parts["place"]
+    total = total + 1.5 * parts["place"]
+    # What an object's patch becomes for the decoder should resemble the embeddings of its name, so that words find what they name.
+    for name, words in NAMING.items():
+        logit = (features[known] @ model.decoder.embed(torch.tensor(words)).t()).float()
+        parts[name] = F.cross_entropy(logit, labels[:, 0][known] - 1)
+        total = total + 0.5 * parts[name]
 
     with torch.no_grad():
         wrong = torch.zeros(target.shape, dtype=torch.bool)
@@ -158,7 +167,7 @@ def main() -> None:
             exact = {k: sum((w["exact"][k] for w in window), []) for k in KINDS}
             line = {"step": step, "seconds": round(seconds), "rate": round(rate, 6), "answers": np.mean([w["answers"] for w in window]).round(4),
                     "all": np.mean(sum(exact.values(), [])).round(3), **{k: np.mean(v).round(3) for k, v in exact.items()},
-                    **{"d_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]).round(3) for k in [*HEADS, "place"]}}
+                    **{"d_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]).round(3) for k in [*HEADS, "place", *NAMING]}}
             text = json.dumps({k: float(v) for k, v in line.items()})
             print(text, flush=True)
             log.write(text + "\n")
