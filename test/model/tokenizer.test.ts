@@ -6,7 +6,7 @@ import { embeddedFolder } from '../../kernel/model/embedded.ts';
 import { TextTokenizer } from '../../kernel/model/tokenizer.ts';
 
 const folder = embeddedFolder('pocket')!;
-const json = (name: string) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')) as object;
+const json = (name: string) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')) as Record<string, unknown>;
 
 /** Byte-level BPE, as in pocket, GPT-2 or Qwen. */
 const byteLevel = new TextTokenizer({
@@ -55,6 +55,9 @@ const metaspace = () => {
   });
 };
 
+/** With the u flag, a pair is one character and only a lone half matches. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 const KINDS = { 'byte-level BPE': byteLevel, 'metaspace with byte fallback': metaspace() };
 
 describe('TextTokenizer', () => {
@@ -70,7 +73,7 @@ describe('TextTokenizer', () => {
             assert.equal(token.start, end);
             assert.equal(token.text, text.slice(token.start, token.end));
             // Never half of a surrogate pair, never a replacement for bytes.
-            assert.ok(token.text.isWellFormed(), JSON.stringify(token));
+            assert.doesNotMatch(token.text, LONE_SURROGATE);
             assert.ok(!token.text.includes('\uFFFD'));
             end = token.end;
           }
