@@ -1,9 +1,11 @@
 import { intAttr } from './attributes.ts';
 import { Builder } from './builder.ts';
 import type { Graph, Node } from './graph.ts';
-import { int, producers, sortNodes } from './graph.ts';
+import { int, sortNodes } from './graph.ts';
+import { sizeOf } from './dtype.ts';
 import { prune } from './prune.ts';
 import { normalAxis } from './shapes/site.ts';
+import { permutation } from './shapes/structure.ts';
 
 /**
  * For a node and an axis of its output along which it treats positions independently: the matching axis of each input, and
@@ -51,6 +53,31 @@ const reduction: AxisRule = (graph, node, axis) => {
   return [axis, undefined];
 };
 
+/** Axes other than the positions may move. */
+const transpose: AxisRule = (graph, node, axis) => [
+  permutation({ node, dims: (i) => graph.dims(node.inputs[i]!) })[axis],
+];
+
+/** The positions must stay an axis of their own: as many elements before it, and the same size. */
+const reshape: AxisRule = (graph, node, axis) => {
+  const [before, after] = [graph.dims(node.inputs[0]!), graph.dims(node.outputs[0]!)];
+  const outer = sizeOf(after.slice(0, axis));
+  const from = before.findIndex((dim, i) => dim === after[axis] && sizeOf(before.slice(0, i)) === outer);
+  return from < 0 ? undefined : [from, undefined];
+};
+
+/** Parts of, or joined along, another axis. */
+const otherAxis: AxisRule = (graph, node, axis) => {
+  const own = normalAxis(intAttr(node, 'axis', 0), rankOf(graph, node.outputs[0]!));
+  return own === axis ? undefined : node.inputs.map((_, i) => (node.op === 'Concat' || i === 0 ? axis : undefined));
+};
+
+/** Along the positions everything is taken. */
+const slice: AxisRule = (graph, node, axis) =>
+  graph.dims(node.inputs[0]!)[axis] === graph.dims(node.outputs[0]!)[axis] && node.inputs[4] === undefined
+    ? node.inputs.map((_, i) => (i === 0 ? axis : undefined))
+    : undefined;
+
 const unary = ['Cast', 'Erf', 'Exp', 'Gelu', 'HardSigmoid', 'HardSwish', 'Identity', 'LeakyRelu', 'Log', 'Mish', 'Neg'];
 const moreUnary = ['Reciprocal', 'Relu', 'Sigmoid', 'Softplus', 'Sqrt', 'Tanh'];
 const binary = ['Add', 'Clip', 'Div', 'Max', 'Min', 'Mul', 'Pow', 'Sub', 'Sum', 'Where'];
@@ -67,42 +94,83 @@ const AXIS_RULES: Readonly<Record<string, AxisRule>> = {
   ReduceMean: reduction,
   ReduceSum: reduction,
   ReduceMax: reduction,
+  Transpose: transpose,
+  Reshape: reshape,
+  Unsqueeze: reshape,
+  Squeeze: reshape,
+  Concat: otherAxis,
+  Split: otherAxis,
+  Slice: slice,
 };
 
 /**
  * A value at some positions of an axis only, computed only there: the choice of positions is moved up through every operator that
- * treats positions independently (the language-model head, the last norm, …) until it meets one that does not (attention). In
- * place; the graph must be bound. Where the value is an output of the graph, what it returns takes its place.
+ * treats positions independently and whose result nobody needs at all positions: the language-model head, the last norm, the last
+ * layer up to its queries. In place; the graph must be bound. Where the value is an output of the graph, what it returns takes
+ * its place.
  *
  * @param value a value such as 'logits', of shape [batch, sequence, …]
  * @param indices an int64 vector (an input or a constant of the graph): positions along `axis`
  * @returns the value at these positions: [batch, positions, …]
  */
 export function gatherLate(graph: Graph, value: string, indices: string, axis = 1): string {
-  const b = new Builder(graph, 'late');
-  const maker = producers(graph);
-  const done = new Map<string, string>();
   const at = normalAxis(axis, rankOf(graph, value));
-
-  const move = (name: string, axis: number): string => {
-    const key = `${name}@${String(axis)}`;
-    const known = done.get(key);
-    if (known !== undefined) return known;
-    const node = maker.get(name);
-    const axes = node?.outputs[0] === name ? AXIS_RULES[node.op]?.(graph, node, axis) : undefined;
-    let result: string;
-    if (node === undefined || axes === undefined) result = b.op('Gather', [name, indices], { axis: int(axis) });
-    else {
-      const inputs = node.inputs.map((input, i) => (axes[i] === undefined ? input : move(input, axes[i])));
-      result = b.op(node.op, inputs, node.attributes, { domain: node.domain });
-    }
-    done.set(key, result);
-    return result;
+  const moved = movableNodes(graph, value, at);
+  const b = new Builder(graph, 'late');
+  const count = sizeOf(graph.dims(indices));
+  const done = new Map<string, string>();
+  const keyOf = (name: string, along: number) => `${name}@${String(along)}`;
+  const gathered = (name: string, along: number): string => {
+    const key = keyOf(name, along);
+    const known = done.get(key) ?? b.op('Gather', [name, indices], { axis: int(along) });
+    done.set(key, known);
+    return known;
   };
-
-  const result = move(value, at);
+  for (const node of [...graph.nodes]) {
+    const plan = moved.get(node);
+    if (plan === undefined) continue;
+    const inputs = node.inputs.map((input, i) =>
+      plan.inputs[i] === undefined ? input : gathered(input, plan.inputs[i]),
+    );
+    const outputs = RESHAPES.includes(node.op)
+      ? [b.reshape(inputs[0]!, graph.dims(node.outputs[0]!).with(plan.axis, count))]
+      : b.multi(node.op, inputs, node.attributes, { domain: node.domain, outputs: node.outputs.length });
+    node.outputs.forEach((output, i) => done.set(keyOf(output, plan.axis), outputs[i]!));
+  }
+  const result = gathered(value, at);
   graph.outputs = graph.outputs.map((output) => (output === value ? result : output));
   sortNodes(graph);
   prune(graph);
   return result;
+}
+
+/** Operators whose new shape is an input, which has to change. */
+const RESHAPES: readonly string[] = ['Reshape', 'Unsqueeze', 'Squeeze'];
+
+interface Plan {
+  /** The positions' axis in the outputs, and in each input (undefined: taken whole). */
+  readonly axis: number;
+  readonly inputs: readonly (number | undefined)[];
+}
+
+/** From the value upwards: nodes that can work on the chosen positions alone, because everyone who reads them does. */
+function movableNodes(graph: Graph, value: string, at: number): ReadonlyMap<Node, Plan> {
+  const whole = new Set(graph.outputs.filter((output) => output !== value));
+  const asked = new Map<string, Set<number>>([[value, new Set([at])]]);
+  const moved = new Map<Node, Plan>();
+  for (const node of graph.nodes.toReversed()) {
+    const read = node.outputs.filter((output) => whole.has(output) || asked.has(output));
+    if (read.length === 0) continue;
+    const axes = new Set(read.flatMap((output) => [...(asked.get(output) ?? [])]));
+    const [axis] = [...axes];
+    const alone = axes.size === 1 && !read.some((output) => whole.has(output));
+    const inputs = alone ? AXIS_RULES[node.op]?.(graph, node, axis!) : undefined;
+    if (inputs !== undefined) moved.set(node, { axis: axis!, inputs });
+    node.inputs.forEach((input, i) => {
+      const along = inputs?.[i];
+      if (along === undefined) whole.add(input);
+      else asked.set(input, new Set([...(asked.get(input) ?? []), along]));
+    });
+  }
+  return moved;
 }

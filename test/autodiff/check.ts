@@ -46,7 +46,7 @@ export function random(seed: number): () => number {
   };
 }
 
-function draw(input: CaseInput, next: () => number): number[] {
+export function drawInput(input: CaseInput, next: () => number): number[] {
   const count = sizeOf(input.dims);
   if (input.values !== undefined) return [...input.values];
   if (input.apart !== undefined) {
@@ -108,7 +108,7 @@ async function checkIn(dtype: DType, test: Case): Promise<void> {
   const names = test.inputs.map((input, i) => {
     if (input === null) return '';
     const type = input.dtype ?? dtype;
-    const drawn = draw(input, next);
+    const drawn = drawInput(input, next);
     if (input.fixed === 'constant') return b.constant(type, input.dims, drawn);
     const name = addInput(graph, `x${String(i)}`, type, input.dims);
     values.set(name, drawn);
@@ -126,7 +126,7 @@ async function checkIn(dtype: DType, test: Case): Promise<void> {
   const backwardGraph = cloneGraph(graph);
   const weights = outputs.map((output, i) => {
     const name = addInput(backwardGraph, `v${String(i)}`, dtype, graph.dims(output));
-    const drawn = draw({ dims: graph.dims(output) }, next);
+    const drawn = drawInput({ dims: graph.dims(output) }, next);
     values.set(name, drawn);
     types.set(name, dtype);
     return { output, name, drawn };
@@ -181,7 +181,7 @@ async function checkIn(dtype: DType, test: Case): Promise<void> {
       const unit = gradient.data.map((_, j) => (j === i ? 1 : 0));
       close(gradient.data[i]!, await slope(name, unit), scale, `element ${String(i)} of the gradient of ${name}`);
     }
-    const u = draw({ dims: graph.dims(name) }, next);
+    const u = drawInput({ dims: graph.dims(name) }, next);
     close(dot(u, gradient.data), await slope(name, u), scale * count ** 0.5, `⟨u, Jᵀv⟩ for ${name}`);
   }
   await forward.release();

@@ -1,4 +1,4 @@
-import { intAttr } from '../attributes.ts';
+import { intAttr, stringAttr } from '../attributes.ts';
 import { sizeOf } from '../dtype.ts';
 import { ShapeSite, normalAxis } from '../shapes/site.ts';
 import { reducedAxes } from '../shapes/reductions.ts';
@@ -55,7 +55,17 @@ const gatherND: FoldRule = ({ node, input }) => {
   return [result];
 };
 
-const scatterND: FoldRule = ({ input }) => {
+const REDUCTIONS: Readonly<Record<string, (old: number, update: number) => number>> = {
+  none: (_old, update) => update,
+  add: (old, update) => old + update,
+  mul: (old, update) => old * update,
+  min: (old, update) => Math.min(old, update),
+  max: (old, update) => Math.max(old, update),
+};
+
+const scatterND: FoldRule = ({ node, input, outputs }) => {
+  const combine = REDUCTIONS[stringAttr(node, 'reduction', 'none')]!;
+  const store = stored(outputs[0]!.dtype);
   const { dims, data } = input(0);
   const indices = input(1);
   const depth = indices.dims.at(-1)!;
@@ -65,7 +75,7 @@ const scatterND: FoldRule = ({ input }) => {
   for (let i = 0; i < sizeOf(indices.dims.slice(0, -1)); i++) {
     let to = 0;
     for (let k = 0; k < depth; k++) to += wrap(indices.data[i * depth + k]!, dims[k]!) * strides[k]!;
-    for (let j = 0; j < length; j++) result[to + j] = input(2).data[i * length + j]!;
+    for (let j = 0; j < length; j++) result[to + j] = store(combine(result[to + j]!, input(2).data[i * length + j]!));
   }
   return [result];
 };
