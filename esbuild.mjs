@@ -1,6 +1,8 @@
 /** Bundles what there is into dist/: the library, the command and the engine for Node; the viewers for browsers. */
 import { existsSync } from 'node:fs';
-import { chmod, readFile, rm } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
@@ -11,6 +13,7 @@ const common = {
   outdir: 'dist',
   sourcemap: true,
   logLevel: 'warning',
+  metafile: true,
   legalComments: 'linked',
   define: { 'process.env.LVLM_LENS_VERSION': JSON.stringify(version) },
 };
@@ -48,13 +51,17 @@ function existing(entryPoints) {
   return Object.fromEntries(Object.entries(entryPoints).filter(([, file]) => existsSync(file)));
 }
 
-process.chdir(new URL('.', import.meta.url).pathname.replace(/^\/(\w:)/, '$1'));
-await rm('dist', { recursive: true, force: true });
-await Promise.all(
+process.chdir(fileURLToPath(new URL('.', import.meta.url)));
+const results = await Promise.all(
   bundles
     .map((bundle) => ({ ...bundle, entryPoints: existing(bundle.entryPoints) }))
     .filter(({ entryPoints }) => Object.keys(entryPoints).length > 0)
     .map((bundle) => build(bundle)),
 );
+// Chunks are named by their content: those of earlier builds go, after the new ones are there. Types are tsc's.
+const made = new Set(results.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((file) => basename(file))));
+for (const entry of await readdir('dist', { withFileTypes: true })) {
+  if (entry.isFile() && !made.has(entry.name)) await rm(join('dist', entry.name));
+}
 // npm makes the command executable when it installs the package, but a checkout runs it in place.
 if (existsSync('dist/lvlm-lens.js')) await chmod('dist/lvlm-lens.js', 0o755);

@@ -21,7 +21,7 @@ export async function demoCommand({ output }: { output: string }, signal: AbortS
   const { notebook: executed, failed, interrupted } = await runFile(source, notebook, false, signal);
   if (interrupted) throw new AbortError();
   if (failed) throw new LensError(`cell ${failed.cell} failed\n\n${failed.traceback.join('\n')}\n`);
-  const report = await exportFile(notebook, path.join(folder, 'quickstart.html'));
+  const report = await exportFile(notebook, path.join(folder, 'quickstart.html'), path.dirname(source));
   print(
     [
       ...documents(executed).flatMap(measured),

@@ -12,13 +12,15 @@ export async function exportCommand(notebook: string, { output }: { output?: str
   note(`wrote ${await exportFile(notebook, target)}`);
 }
 
-/** @returns the page's absolute path */
-export async function exportFile(notebook: string, output: string): Promise<string> {
+/**
+ * @param folder where pictures that the notebook's Markdown shows are looked for
+ * @returns the page's absolute path
+ */
+export async function exportFile(notebook: string, output: string, folder = path.dirname(notebook)): Promise<string> {
   const { notebook: content } = await readNotebook(notebook);
   const target = path.resolve(output);
   const page = await renderNotebookPage(content, {
-    title: path.parse(notebook).name,
-    folder: path.dirname(path.resolve(notebook)),
+    folder: path.resolve(folder),
   });
   try {
     await writeFile(target, page);

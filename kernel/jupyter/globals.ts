@@ -1,4 +1,7 @@
 /** What cells have in scope without import: the public API, aware of the cell it is called from. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { LensError } from '../errors.ts';
 import * as lens from '../index.ts';
 import { currentCell } from './current-cell.ts';
 import { packageFolder } from '../model/embedded.ts';
@@ -30,6 +33,8 @@ const TYPES = [
   'ResultMap',
   'SaliencyMap',
 ];
+
+const BUILD_FIRST = 'Run "npm run build" in that folder, or install the package again.';
 
 type Call = (...args: unknown[]) => unknown;
 
@@ -71,8 +76,15 @@ function calledFrom(error: unknown, stack: string | undefined): unknown {
   return error;
 }
 
-/** The library as cells see it. */
+/**
+ * The library as cells see it.
+ * @throws LensError where this package has not been built: cells are checked against its type declarations
+ */
 export function lensLibrary(): CellLibrary {
+  const root = packageFolder();
+  if (!existsSync(path.join(root, 'dist', 'types', 'kernel', 'index.d.ts'))) {
+    throw new LensError(`the type declarations of lvlm-lens are missing in ${path.join(root, 'dist')}`, BUILD_FIRST);
+  }
   const exports: Record<string, unknown> = { ...lens };
   for (const [name, optionsAt] of Object.entries(LONG_CALLS)) {
     const call = exports[name];
@@ -80,7 +92,7 @@ export function lensLibrary(): CellLibrary {
   }
   return {
     name: 'lvlm-lens',
-    root: packageFolder(),
+    root,
     exports,
     values: Object.keys(exports),
     types: TYPES,
