@@ -1,12 +1,17 @@
 import { differentiate } from '../autodiff/index.ts';
-import { bind } from '../onnx/bind.ts';
-import { Builder } from '../onnx/builder.ts';
-import { addInput, append } from '../onnx/compose.ts';
-import { constantOf, Graph, int } from '../onnx/graph.ts';
-import type { Constant, GraphInput } from '../onnx/graph.ts';
-import { prune } from '../onnx/prune.ts';
-import { readGraph } from '../onnx/read.ts';
-import { keepAnswerRows } from './answer-rows.ts';
+import {
+  addInput,
+  append,
+  bind,
+  Builder,
+  constantOf,
+  gatherLate,
+  Graph,
+  int,
+  prune,
+  readGraph,
+} from '../onnx/index.ts';
+import type { Constant } from '../onnx/index.ts';
 
 /** Where the graph begins: a mask over the image, the views' pixels, or their projected features. */
 export type ScoreInput = 'mask' | 'pixels' | 'features';
@@ -82,7 +87,9 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   addInput(graph, 'positions', 'int64', [answer]);
   addInput(graph, 'ids', 'int64', [answer]);
   const decoder = boundDecoder(sources.decoder, batch, graph.dims(sequence), shape.firstPosition);
-  keepAnswerRows(decoder, 'logits', 'positions', answer);
+  // For a vocabulary of 150,000 the output projection of a whole prompt would cost more than all else.
+  addInput(decoder, 'positions', 'int64', [answer]);
+  gatherLate(decoder, 'logits', 'positions');
   const outputs = append(graph, {
     graph: decoder,
     prefix: 'decoder/',
@@ -139,7 +146,7 @@ function boundDecoder(file: string, batch: number, embeddings: readonly number[]
   const graph = readGraph(file);
   graph.outputs = ['logits'];
   const length = embeddings[1]!;
-  const fixed: Record<string, (input: GraphInput) => Constant> = {
+  const fixed: Record<string, (input: Graph['inputs'][number]) => Constant> = {
     attention_mask: () => constantOf('int64', [batch, length], new Array<number>(batch * length).fill(1)),
     position_ids: () =>
       constantOf(

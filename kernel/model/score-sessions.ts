@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LRUCache } from 'lru-cache';
-import { serialise } from '../onnx/write.ts';
+import { serialise } from '../onnx/index.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { fileHash, writeWhole } from './provenance.ts';
 import { buildScoreGraph } from './score-graph.ts';
