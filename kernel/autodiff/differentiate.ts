@@ -3,9 +3,10 @@ import { describeNode } from '../onnx/attributes.ts';
 import { Builder } from '../onnx/builder.ts';
 import { isFloat } from '../onnx/dtype.ts';
 import type { Graph, Node } from '../onnx/graph.ts';
+import { consumers, producers } from '../onnx/graph.ts';
 import { gather } from './contributions.ts';
 import { MICROSOFT_RULES, RULES } from './rules/index.ts';
-import type { Contribution, Rule } from './site.ts';
+import type { Contribution, Rule, Surroundings } from './site.ts';
 import { Site } from './site.ts';
 
 /** One term of the objective Σ value · cotangent. */
@@ -39,6 +40,8 @@ const DOMAINS: Readonly<Record<string, Readonly<Record<string, Rule | 'zero'>>>>
 export function differentiate(graph: Graph, { of, wrt }: DifferentiateOptions): Readonly<Record<string, string>> {
   const b = new Builder(graph, 'gradient');
   const forward = [...graph.nodes];
+  const makers = producers(graph);
+  const readers = consumers(graph);
   const path = valuesBetween(graph, forward, of, wrt);
   const collected = new Map<string, Contribution[]>();
   const add = (value: string, contributions: readonly Contribution[]) => {
@@ -55,13 +58,18 @@ export function differentiate(graph: Graph, { of, wrt }: DifferentiateOptions): 
     gradients.set(value, gradient);
     return gradient;
   };
+  const around: Surroundings = {
+    producer: (value) => makers.get(value),
+    consumers: (value) => readers.get(value) ?? [],
+    gradient: (value) => (path.has(value) ? gradientOf(value) : undefined),
+  };
   for (const node of forward.reverse()) {
     if (!node.outputs.some((output) => path.has(output) && collected.has(output))) continue;
     const rule = ruleOf(node);
     if (rule === 'zero') continue;
     const grads = node.outputs.map((output) => (path.has(output) ? gradientOf(output) : undefined));
     const wanted = (i: number) => path.has(node.inputs[i]!);
-    rule(new Site(node, b, grads, wanted)).forEach((thunk, i) => {
+    rule(new Site(node, b, grads, wanted, around)).forEach((thunk, i) => {
       if (thunk === undefined || !wanted(i)) return;
       const result = thunk();
       add(node.inputs[i]!, Array.isArray(result) ? (result as readonly Contribution[]) : [result as Contribution]);

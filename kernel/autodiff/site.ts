@@ -3,6 +3,16 @@ import type { Node } from '../onnx/graph.ts';
 import { ShapeSite } from '../onnx/shapes/site.ts';
 import { sumToShape } from './broadcast.ts';
 
+/** What a rule may ask about the rest of the graph, to find a cheaper form. */
+export interface Surroundings {
+  /** The forward node that makes a value; undefined for inputs and constants. */
+  readonly producer: (value: string) => Node | undefined;
+  /** The forward nodes that read a value. */
+  readonly consumers: (value: string) => readonly Node[];
+  /** The gradient of a value that comes later in the graph, so that it is known by now. */
+  readonly gradient: (value: string) => string | undefined;
+}
+
 /**
  * One node on the path, as its gradient rule sees it. Values are names in the graph.
  *
@@ -20,6 +30,7 @@ export class Site {
     readonly grads: readonly (string | undefined)[],
     /** Whether the gradient with respect to input `i` is wanted. */
     readonly wanted: (i: number) => boolean,
+    readonly around: Surroundings,
   ) {
     this.shape = new ShapeSite(
       node,

@@ -1,4 +1,5 @@
 import { floatAttr, nodeError, stringAttr } from '../../onnx/attributes.ts';
+import { float } from '../../onnx/graph.ts';
 import type { Rule, Site } from '../site.ts';
 
 /** σ' = σ(1 − σ) */
@@ -63,13 +64,16 @@ export const mish: Rule = (s) => [
   },
 ];
 
-/** Φ(x) + x·φ(x), with Φ the normal distribution function and φ its density */
+/**
+ * Φ(x) + x·φ(x), with Φ the normal distribution function and φ its density. Every pass over memory counts: HardSigmoid is ½e + ½
+ * in one pass (Φ never leaves [0, 1], so its clipping does nothing), and 1/√2π goes into the exponent.
+ */
 function geluSlope(s: Site): string {
   const { b } = s;
-  const x = s.x();
-  const cdf = b.add(b.scale(b.op('Erf', [b.scale(x, Math.SQRT1_2)]), 0.5), b.scalar(0.5, x));
-  const bell = b.op('Exp', [b.scale(b.mul(x, x), -0.5)]);
-  return b.add(cdf, b.mul(b.scale(x, 1 / Math.sqrt(2 * Math.PI)), bell));
+  const t = b.scale(s.x(), Math.SQRT1_2);
+  const cdf = b.op('HardSigmoid', [b.op('Erf', [t])], { alpha: float(0.5), beta: float(0.5) });
+  const density = b.op('Exp', [b.sub(b.scalar(-0.5 * Math.log(2 * Math.PI), t), b.mul(t, t))]);
+  return b.add(cdf, b.mul(s.x(), density));
 }
 
 /** y = ½x(1 + tanh u), u = c(x + 0.044715x³): y' = ½(1 + t) + ½x(1 − t²)·c(1 + 0.134145x²) */

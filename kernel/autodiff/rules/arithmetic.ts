@@ -13,11 +13,26 @@ export const add = broadcasting((s) => s.node.inputs.map(() => () => s.thinDy));
 /** d(a − b) = da − db */
 export const sub = broadcasting((s) => [() => s.thinDy, () => s.b.scale(s.thinDy, -1)]);
 
-/** d(a·b) = b·da + a·db; for a square 2a·da in one go */
-export const mul: Rule = (s) =>
-  s.x(0) === s.x(1) ? [() => s.b.mul(s.b.scale(s.thinDy, 2), s.x()), undefined] : product(s);
+/** d(a·b) = b·da + a·db; for a square 2a·da in one go, for x·σ(x) see below */
+export const mul: Rule = (s) => {
+  if (s.x(0) === s.x(1)) return [() => s.b.mul(s.b.scale(s.thinDy, 2), s.x()), undefined];
+  const gate = [0, 1].find((i) => isSigmoidOf(s, s.x(i), s.x(1 - i)));
+  if (gate === undefined) return product(s);
+  return gate === 1 ? [() => swish(s, s.x(1)), undefined] : [undefined, () => swish(s, s.x(0))];
+};
 
 const product = broadcasting((s) => [() => s.b.mul(s.thinDy, s.x(1)), () => s.b.mul(s.thinDy, s.x(0))]);
+
+const isSigmoidOf = (s: Site, value: string, x: string): boolean => {
+  const node = s.around.producer(value);
+  return node?.op === 'Sigmoid' && node.domain === '' && node.inputs[0] === x;
+};
+
+/** y = x·σ with σ = σ(x): dx = σ·dy + y·(dy − σ·dy), four passes instead of the six of its two nodes */
+function swish(s: Site, gate: string): string {
+  const t = s.b.mul(s.thinDy, gate);
+  return s.b.add(t, s.b.mul(s.b.sub(s.thinDy, t), s.y()));
+}
 
 /** d(a/b) = da/b − (a/b)/b·db; summed to b's shape before the division, which is then small */
 export const div: Rule = (s) => [

@@ -1,13 +1,36 @@
 import { intAttr } from '../../onnx/attributes.ts';
-import type { Rule } from '../site.ts';
+import { normalAxis } from '../../onnx/shapes/site.ts';
+import type { Rule, Site } from '../site.ts';
 
-/** dx = y·dy − y·Σ(y·dy) */
+/**
+ * dx = y·(dy − Σ y·dy). In attention, where O = Y·V is the only use of Y, Σ y·dy over a row is Σ o·do over the same row of O,
+ * which is smaller (head size instead of sequence length).
+ */
 export const softmax: Rule = (s) => [
   () => {
+    const output = attentionOutput(s);
+    const gradient = output === undefined ? undefined : s.around.gradient(output);
+    if (output !== undefined && gradient !== undefined) {
+      return s.b.mul(s.y(), s.b.sub(s.dy, s.b.sum(s.b.mul(output, s.b.expand(gradient, s.dims(output))), [-1])));
+    }
     const t = s.b.mul(s.dy, s.y());
     return s.b.sub(t, s.b.mul(s.y(), s.b.sum(t, [intAttr(s.node, 'axis', -1)])));
   },
 ];
+
+/** O of O = softmax(…)·V, where the softmax is over the last axis and nothing else reads it. */
+function attentionOutput(s: Site): string | undefined {
+  const rank = s.dims(s.y()).length;
+  const readers = s.around.consumers(s.y());
+  const [product] = readers;
+  if (product === undefined || readers.length !== 1 || rank < 2) return undefined;
+  if (normalAxis(intAttr(s.node, 'axis', -1), rank) !== rank - 1) return undefined;
+  const [left, right] = product.inputs;
+  if (product.op !== 'MatMul' || left !== s.y() || right === left || s.dims(right!).length !== rank) return undefined;
+  const output = product.outputs[0]!;
+  // Where V has more heads than Y, Y was broadcast, and a row of Y has several rows of O.
+  return s.dims(output).slice(0, -2).join() === s.dims(s.y()).slice(0, -2).join() ? output : undefined;
+}
 
 /** dx = dy − exp(y)·Σ dy */
 export const logSoftmax: Rule = (s) => [
