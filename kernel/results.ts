@@ -15,6 +15,7 @@ import type {
 } from './document.ts';
 import { LensError } from './errors.ts';
 import { mimeBundle } from './report/mime-bundle.ts';
+import { renderPage } from './report/page.ts';
 import { decodedMap } from './saliency-bytes.ts';
 
 /** What a cell's last expression is asked for, in every JavaScript kernel that knows the convention. */
@@ -34,6 +35,7 @@ export interface ResultMap extends Mask {
 const FORMATS: Readonly<Record<string, (document: LensDocument) => Promise<string | Uint8Array>>> = {
   '.json': async (document) => `${JSON.stringify(document, undefined, 2)}\n`,
   '.png': async (document) => Buffer.from(await fromBundle(document, 'image/png'), 'base64'),
+  '.html': (document) => renderPage(document),
   '.md': (document) => fromBundle(document, 'text/markdown'),
 };
 

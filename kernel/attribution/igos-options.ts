@@ -9,7 +9,7 @@ export interface IgosOptions extends RegulariserOptions {
   /** K: steps of each integrated score. */
   readonly integrationSteps: number;
   readonly learningRate: number;
-  /** m: momentum is i/(i + m) at iteration i. */
+  /** Nesterov's m: momentum is i/(i + m) at iteration i. For normalised steps, the share β of the last velocity. */
   readonly momentum: number;
   /** σ of the Gaussian noise on the blended image, in normalised pixel units. */
   readonly noise: number;
@@ -22,7 +22,7 @@ export const IGOS_SCHEMA = z.strictObject({
   iterations: z.int().min(1).max(1000),
   integrationSteps: z.int().min(1).max(1000),
   learningRate: z.number().positive().max(1e6),
-  momentum: z.number().positive().max(1000),
+  momentum: z.number().min(0).max(1000),
   l1: weight,
   l2: weight,
   l3: weight,

@@ -4,7 +4,7 @@ import { evenAlphas, integratedScores } from './integrated-score.ts';
 import type { IntegratedTerm } from './integrated-score.ts';
 import { complement, filledMask, mapMask } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
-import { nesterov } from './nesterov.ts';
+import { nesterov } from './optimisers.ts';
 import { noiseSeed } from './noise-seed.ts';
 import { stage, throwIfAborted } from './progress.ts';
 import { regulariser } from './regulariser.ts';

@@ -1,50 +1,100 @@
+import { z } from 'zod';
+import { seededRandom } from '../image/random.ts';
+import { resampled } from './bilinear.ts';
 import { IGOS_SCHEMA, PAPER } from './igos-options.ts';
 import type { IgosOptions } from './igos-options.ts';
-import { resampled } from './bilinear.ts';
-import { evenAlphas, integratedScores } from './integrated-score.ts';
-import { complement, filledMask } from './mask.ts';
+import { evenAlphas, integratedScores, randomAlphas } from './integrated-score.ts';
+import { complement, filledMask, mapMask } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
-import { nesterov } from './nesterov.ts';
 import { noiseSeed } from './noise-seed.ts';
+import { nesterov, normalised } from './optimisers.ts';
 import { stage, throwIfAborted } from './progress.ts';
 import { regulariser } from './regulariser.ts';
+
+export interface IgosPlusOptions extends IgosOptions {
+  /** 'nesterov' as in the paper, or 'normalised': steps of a given size whatever the gradient's scale. */
+  readonly optimiser: 'nesterov' | 'normalised';
+  /** Where the integrated scores are evaluated: at k/K as in the paper, or at a random place within each K-th. */
+  readonly intervals: 'even' | 'random';
+  /** Steps of the integrated scores at the first iteration, from which the whole map starts. */
+  readonly firstSteps: number;
+  /** The mean of all iterations' masks instead of the last one: less noise, and no ties where the last one saturates. */
+  readonly average: boolean;
+}
+
+const SCHEMA = IGOS_SCHEMA.extend({
+  optimiser: z.enum(['nesterov', 'normalised']),
+  intervals: z.enum(['even', 'random']),
+  firstSteps: z.int().min(1).max(1000),
+  average: z.boolean(),
+});
+
+const PAPER_PLUS: Readonly<IgosPlusOptions> = {
+  ...PAPER,
+  optimiser: 'nesterov',
+  intervals: 'even',
+  firstSteps: PAPER.integrationSteps,
+  average: false,
+};
+
+const DEFAULTS: Readonly<IgosPlusOptions> = {
+  ...PAPER_PLUS,
+  optimiser: 'normalised',
+  intervals: 'random',
+  iterations: 6,
+  integrationSteps: 2,
+  firstSteps: 4,
+  learningRate: 0.4,
+  momentum: 0.5,
+  l2: 0,
+  average: true,
+};
+
+/** Apart from the numbers for noise, so that neither follows from the other. */
+const ALPHA_SEED = 0xa1fa;
 
 /**
  * iGOS+: one mask M that both deletes and inserts. Minimised:
  * `S_ig(image→baseline; M) − S_ig(baseline→image; M) + l1·mean|1 − M| + l3·BTV(M) + l2·exp(−gamma·i)·Σ(1 − M)²`.
- * Costs 2 · integrationSteps gradient evaluations an iteration.
+ * Costs 2 · integrationSteps gradient evaluations an iteration, 2 · firstSteps in the first.
  */
-export const igosPlus: AttributionMethod<IgosOptions> = {
+export const igosPlus: AttributionMethod<IgosPlusOptions> = {
   name: 'igos+',
   summary: 'One mask, optimised so that removing what it marks destroys the answer and showing only that restores it.',
   source: 'Xing et al., arXiv 2503.13891, after Khorram, Lawson, Fuxin, CHIL 2021 (arXiv 2012.15783)',
-  schema: IGOS_SCHEMA,
-  defaults: PAPER,
-  presets: { paper: PAPER },
+  schema: SCHEMA,
+  defaults: DEFAULTS,
+  presets: { paper: PAPER_PLUS },
 
   async attribute(scorer, weights, options, context, start) {
-    const { maskSize, iterations, integrationSteps, noise } = options;
-    const alphas = evenAlphas(integrationSteps);
+    const { maskSize, iterations, integrationSteps, firstSteps, learningRate, momentum, noise } = options;
     const regularise = regulariser(scorer.image, maskSize, maskSize, options);
-    const optimiser = nesterov(options.learningRate, options.momentum);
+    const optimiser = (options.optimiser === 'nesterov' ? nesterov : normalised)(learningRate, momentum);
+    const random = seededRandom(noiseSeed(context.seed, ALPHA_SEED));
+    const alphas = (count: number) =>
+      options.intervals === 'even' ? evenAlphas(count) : randomAlphas(count, () => random.uniform());
     const report = stage('mask', iterations, context);
     let mask = start ? complement(resampled(start, maskSize, maskSize)) : filledMask(maskSize, maskSize, 1);
+    let sum = filledMask(maskSize, maskSize, 0);
 
     for (let i = 0; i < iterations; i++) {
       throwIfAborted(context.signal);
+      const steps = i === 0 ? firstSteps : integrationSteps;
       const noises = (term: number) => (step: number) =>
         noise > 0 ? { sigma: noise, seed: noiseSeed(context.seed, i, term, step) } : undefined;
       const [deletion, insertion] = await integratedScores(scorer, weights, [
-        { direction: 'deletion', mask, alphas, noise: noises(0) },
-        { direction: 'insertion', mask, alphas, noise: noises(1) },
+        { direction: 'deletion', mask, alphas: alphas(steps), noise: noises(0) },
+        { direction: 'insertion', mask, alphas: alphas(steps), noise: noises(1) },
       ]);
       const { value, gradient } = regularise(mask, i);
       mask = optimiser.step(
         mask,
         gradient.map((g, cell) => g + deletion!.gradient[cell]! - insertion!.gradient[cell]!),
       );
+      const now = mask;
+      sum = mapMask(sum, (m, cell) => m + now.data[cell]! / iterations);
       report(i + 1, deletion!.value - insertion!.value + value);
     }
-    return complement(mask);
+    return complement(options.average ? sum : mask);
   },
 };

@@ -24,6 +24,10 @@ export interface IntegratedScore {
 /** k/K for k = 1 … K. */
 export const evenAlphas = (count: number): number[] => Array.from({ length: count }, (_, k) => (k + 1) / count);
 
+/** One random place within each K-th of (0, 1): as good on average as many more even steps. */
+export const randomAlphas = (count: number, uniform: () => number): number[] =>
+  Array.from({ length: count }, (_, k) => (k + 1 - uniform()) / count);
+
 /** Evaluates all steps of all terms as one batch. */
 export async function integratedScores(
   scorer: Scorer,

@@ -28,3 +28,23 @@ export function nesterov(learningRate: number, momentum: number): Optimiser {
     },
   };
 }
+
+/**
+ * Steps of a given size whatever the gradient's scale, which differs by orders of magnitude between models and answers:
+ * `v_i = β·v_{i−1} + g; M ← clip(M − η·v_i/max|v_i|, 0, 1)`. The cell that matters most moves by η, the others in proportion.
+ * @param learningRate η, in units of the mask
+ * @param momentum β, in [0, 1)
+ */
+export function normalised(learningRate: number, momentum: number): Optimiser {
+  let velocity: Float32Array | undefined;
+  return {
+    step(mask, gradient) {
+      const last = velocity;
+      const here = last ? gradient.map((g, cell) => momentum * last[cell]! + g) : gradient;
+      velocity = here;
+      const most = here.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
+      if (most === 0) return mask;
+      return { ...mask, data: mask.data.map((m, cell) => clip(m - (learningRate * here[cell]!) / most)) };
+    },
+  };
+}
