@@ -7,6 +7,7 @@ interface Bench {
 
 /** Every benchmark by its name. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  gradient: () => import('./gradient.ts'),
   faithfulness: () => import('./faithfulness.ts'),
 };
 
