@@ -28,7 +28,9 @@ interface Case {
 interface Summary {
   readonly method: string;
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** Share of answers whose joint map has its maximum inside the evidence; an answer without a map is a miss. */
+  /** Share of correct answers to questions that need the image in which a token was selected, so that there is a map. */
+  readonly withMap: Estimate | null;
+  /** Share of those maps that have their maximum inside the evidence, where the answer rests on a place. */
   readonly jointInEvidence: Estimate | null;
   readonly jointInEvidenceByKind: Readonly<Record<string, Estimate | null>>;
   /** Share of token maps that have their maximum inside an object that the token's word speaks of. */
@@ -133,11 +135,11 @@ function progress(text: string): void {
 }
 
 function summaryOf(cases: readonly Case[], evidence: Evidence, seed: number): Summary {
+  const right = cases.filter(({ scene, correct }) => scene.needsImage && correct);
+  const mapped = right.filter(({ result }) => result.dependsOnImage);
   // An answer such as "No, there is no dog." rests on no place in particular.
-  const judged = cases.filter(({ scene, correct }) => scene.needsImage && correct && scene.evidence.length > 0);
-  const mapped = judged.filter(({ result }) => result.map);
-  const hit = ({ scene, result }: Case): number =>
-    result.map ? pointingGame(result.map, regionOf(scene, evidence, scene.evidence)) : 0;
+  const placed = mapped.filter(({ scene }) => scene.evidence.length > 0);
+  const hit = ({ scene, result }: Case): number => pointingGame(result.map!, regionOf(scene, evidence, scene.evidence));
   const scores = (name: string) =>
     mapped.flatMap(({ result }) => (name in result.metrics ? [result.metrics[name]!] : []));
   const words = mapped.flatMap((each) => tokenHits(each, evidence));
@@ -145,11 +147,15 @@ function summaryOf(cases: readonly Case[], evidence: Evidence, seed: number): Su
   return {
     method: example.provenance.method,
     parameters: example.provenance.parameters,
-    jointInEvidence: estimate(judged.map(hit), seed),
+    withMap: estimate(
+      right.map(({ result }) => Number(result.dependsOnImage)),
+      seed,
+    ),
+    jointInEvidence: estimate(placed.map(hit), seed),
     jointInEvidenceByKind: Object.fromEntries(
-      [...new Set(judged.map(({ scene }) => scene.kind))].map((kind) => [
+      [...new Set(placed.map(({ scene }) => scene.kind))].map((kind) => [
         kind,
-        estimate(judged.filter(({ scene }) => scene.kind === kind).map(hit), seed),
+        estimate(placed.filter(({ scene }) => scene.kind === kind).map(hit), seed),
       ]),
     ),
     tokenInObject: estimate(
@@ -202,6 +208,7 @@ function table(scenes: number, noTokenSelected: Estimate | null, methods: Readon
       : `${value.mean.toFixed(3)}${value.interval ? ` (${value.interval.map((v) => v.toFixed(3)).join(' … ')})` : ''}`;
   const lines = Object.entries(methods).flatMap(([name, summary]) => [
     `${summary.method}, ${name}`,
+    `  answers that need the image and have a map   ${share(summary.withMap)}`,
     `  joint map's maximum inside the evidence      ${share(summary.jointInEvidence)}`,
     `  token map's maximum inside the word's object ${share(summary.tokenInObject)}`,
     `    of words that name it                      ${share(summary.nameInObject)}`,

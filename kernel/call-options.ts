@@ -33,8 +33,11 @@ export interface QuestionOptions extends CallOptions {
   readonly tokens?: TokenChoice | undefined;
   /** α: the log-likelihood ratio (natural logarithm) above which a token depends on the image. Default 1.0. */
   readonly threshold?: number | undefined;
-  /** What the image is compared with and replaced by: 'blur' (default), 'black', 'mean' or 'noise'. */
-  readonly baseline?: BaselineName | undefined;
+  /**
+   * What the image is compared with and replaced by: 'blur', 'black', 'mean' (the mean colour) or 'noise'. Default 'auto': blur as in the
+   * paper and, where no token depends on what blur takes away, black, which takes away colour too.
+   */
+  readonly baseline?: BaselineName | 'auto' | undefined;
   /** Greatest length of a generated answer. Default 64. */
   readonly maxNewTokens?: number | undefined;
   /** Seeds all noise: the same seed gives the same result. Default 0. */
@@ -51,7 +54,7 @@ export interface ExplainOptions extends QuestionOptions {
   readonly preset?: string | undefined;
   /** Maps of single tokens: true (default) for every selected token, false for none, or the greatest number of them. */
   readonly perToken?: boolean | number | undefined;
-  /** Baselines with which deletion and insertion are measured. Default: the one of `baseline`; false measures nothing. */
+  /** Baselines with which deletion and insertion are measured. Default: the one that was optimised with; false measures nothing. */
   readonly metrics?: readonly BaselineName[] | false | undefined;
 }
 

@@ -72,7 +72,7 @@ describe('options are refused before anything is loaded', () => {
     refused(
       ask({ ...GOOD, baseline: 'white' }),
       /"baseline" cannot be "white"/,
-      /Allowed: "blur", "black", "mean", "noise"/,
+      /Allowed: "blur", "black", "mean", "noise", "auto"/,
     ));
 
   it('a value of the wrong type', async () => {

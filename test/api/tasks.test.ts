@@ -90,7 +90,30 @@ describe('the explain task', () => {
     const { explanation } = await run({}, { answer: 'A banana is yellow.' });
     assert.equal(explanation.dependsOnImage, false);
     assert.deepEqual([explanation.maps, explanation.curves, explanation.metrics], [[], [], []]);
+    assert.deepEqual(explanation.provenance.evaluations, { forward: 3, gradient: 0 }, 'the image, blur and black');
+    const { baseline, baselineAsked } = explanation.provenance.parameters;
+    assert.deepEqual([baseline, baselineAsked], ['blur', 'auto']);
+  });
+
+  it('tries no other baseline than the one named', async () => {
+    const { explanation } = await run({ baseline: 'blur' }, { answer: 'A banana is yellow.' });
     assert.deepEqual(explanation.provenance.evaluations, { forward: 2, gradient: 0 });
+  });
+
+  it('falls back on black where blur leaves the answer as it is, and explains with black', async () => {
+    const { explanation } = await run({ perToken: false }, { answer: 'The red.' });
+    assert.equal(explanation.dependsOnImage, true);
+    assert.equal(explanation.provenance.parameters.baseline, 'black');
+    assert.deepEqual(
+      explanation.answer.tokens.map(({ selected }) => selected),
+      [false, true, false],
+    );
+    assert.deepEqual(
+      explanation.curves.map(({ baseline }) => baseline),
+      ['black', 'black'],
+    );
+    const asThePaper = await run({ preset: 'paper', perToken: false }, { answer: 'The red.' });
+    assert.equal(asThePaper.explanation.dependsOnImage, false);
   });
 
   it('scores a given answer instead of the model’s own', async () => {

@@ -6,7 +6,10 @@ export const CAT: Region = { left: 0.05, top: 0.2, right: 0.4, bottom: 0.6 };
 export const DOG: Region = { left: 0.6, top: 0.5, right: 0.95, bottom: 0.9 };
 
 /** What each word looks at; all others look nowhere. */
-const LOOKS: Readonly<Record<string, Region>> = { cat: CAT, dog: DOG };
+const LOOKS: Readonly<Record<string, Region>> = { cat: CAT, dog: DOG, red: CAT };
+
+/** Words that a blurred picture still shows. */
+const COLOURS = ['red'];
 
 /** Words with their leading spaces, and the full stop, as tokens. */
 function tokenised(text: string): TokenisedText {
@@ -33,7 +36,8 @@ export function toyModel(answer = ANSWER): LoadedModel {
       // The toy's ids are positions in its one answer, so those of a generated answer stand for it.
       const spoken = tokenised(typeof given === 'string' ? given : answer);
       const regions = spoken.tokens.map(({ text }) => LOOKS[text.trim()] ?? null);
-      return Object.assign(new ToyScorer(regions), { answer: spoken });
+      const throughBlur = [...spoken.tokens.keys()].filter((t) => COLOURS.includes(spoken.tokens[t]!.text.trim()));
+      return Object.assign(new ToyScorer(regions, { throughBlur }), { answer: spoken });
     },
     tokens: tokenised,
     provenance: async () => ({ versions: { toy: '1' }, files: { 'toy.onnx': 'abc' } }),

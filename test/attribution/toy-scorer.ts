@@ -2,8 +2,6 @@ import { noiseSeed } from '../../kernel/attribution/noise-seed.ts';
 import type {
   FeatureGradient,
   GradientRequest,
-  Mask,
-  Noise,
   NormalisedImage,
   ScoreRequest,
   Scorer,
@@ -49,10 +47,13 @@ export class ToyScorer implements Scorer {
   readonly batches: number[] = [];
   readonly regions: readonly (Region | null)[];
   readonly steepness: number;
+  /** Tokens that blur leaves as they are, as it leaves a colour. */
+  readonly throughBlur: ReadonlySet<number>;
 
-  constructor(regions: readonly (Region | null)[], steepness = 12) {
+  constructor(regions: readonly (Region | null)[], { steepness = 12, throughBlur = [] as readonly number[] } = {}) {
     this.regions = regions;
     this.steepness = steepness;
+    this.throughBlur = new Set(throughBlur);
     this.image = pictured(
       regions.filter((region) => region !== null),
       48,
@@ -65,15 +66,16 @@ export class ToyScorer implements Scorer {
 
   async logp(requests: readonly ScoreRequest[]): Promise<Float32Array[]> {
     this.evaluations.forward += requests.length;
-    return requests.map(({ mask, noise }) => Float32Array.from(this.tokens(mask, noise), ({ logp }) => logp));
+    return requests.map((request) => Float32Array.from(this.tokens(request), ({ logp }) => logp));
   }
 
   async gradient(requests: readonly GradientRequest[]) {
     this.evaluations.gradient += requests.length;
     this.batches.push(requests.length);
-    return requests.map(({ mask, noise, weights }) => {
+    return requests.map((request) => {
+      const { mask, weights } = request;
       const gradient = new Float32Array(mask.data.length);
-      const tokens = this.tokens(mask, noise);
+      const tokens = this.tokens(request);
       tokens.forEach(({ slope, cells }, t) => {
         for (const cell of cells) gradient[cell]! += (weights[t]! * slope) / cells.length;
       });
@@ -93,10 +95,10 @@ export class ToyScorer implements Scorer {
     return [{ rows, cols, channels, features, gradient, window: [0, 0, 1, 1] }];
   }
 
-  private tokens(mask: Mask, noise: Noise | undefined) {
+  private tokens({ mask, noise, baseline = 'blur' }: ScoreRequest) {
     const shift = noise ? noise.sigma * (noiseSeed(noise.seed) / 2 ** 32 - 0.5) * 0.1 : 0;
-    return this.regions.map((region) => {
-      if (!region) return { logp: -0.01, slope: 0, cells: [] };
+    return this.regions.map((region, t) => {
+      if (!region || (baseline === 'blur' && this.throughBlur.has(t))) return { logp: -0.01, slope: 0, cells: [] };
       const cells = cellsIn(region, mask.rows, mask.cols);
       const visible = cells.reduce((sum, cell) => sum + mask.data[cell]!, 0) / cells.length + shift;
       const z = this.steepness * (visible - 0.5);

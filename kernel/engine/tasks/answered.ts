@@ -20,7 +20,7 @@ type Findings = Pick<Explanation, 'maps' | 'curves' | 'metrics'>;
  * @param method its name as provenance gives it; 'none' for a selection of tokens
  */
 export async function answered(
-  { model, picture, scorer, answer, selected }: Asked,
+  { model, picture, scorer, answer, selected, baseline }: Asked,
   params: SelectTokensParams,
   { milliseconds }: Stopwatch,
   method: string,
@@ -44,7 +44,7 @@ export async function answered(
         files,
         imageHash: picture.hash,
         method,
-        parameters: { ...call, ...parameters },
+        parameters: { ...call, baseline, baselineAsked: params.baseline, ...parameters },
         seed: params.seed,
         evaluations: { ...scorer.evaluations },
         milliseconds: { ...milliseconds },

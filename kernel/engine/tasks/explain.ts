@@ -30,8 +30,10 @@ export const explain: Task<ExplainParams, Answered> = {
     );
     const stopwatch = new Stopwatch();
     const { method: _method, preset: _preset, perToken: _perToken, metrics: _metrics, ...question } = params;
+    // The paper knows one baseline.
+    if (chosen.preset === 'paper' && question.baseline === 'auto') question.baseline = 'blur';
     const asked = await ask({ ...context, params: question }, stopwatch, Number(chosen.options.maskSize));
-    const baselines = params.metrics === false ? [] : (params.metrics ?? [params.baseline]);
+    const baselines = params.metrics === false ? [] : (params.metrics ?? [asked.baseline]);
     const findings =
       asked.selected.length > 0
         ? await findingsOf(asked, chosen, baselines, context, stopwatch)
@@ -48,8 +50,8 @@ async function findingsOf(
   { params, signal, onProgress }: TaskContext<ExplainParams>,
   stopwatch: Stopwatch,
 ) {
-  const { scorer, answer, selected } = asked;
-  const against = withBaseline(scorer, params.baseline);
+  const { scorer, answer, selected, baseline } = asked;
+  const against = withBaseline(scorer, baseline);
   const during = (stage: string): AttributionContext => ({
     seed: params.seed,
     signal,
@@ -80,9 +82,9 @@ async function findingsOf(
 
   const curves = await stopwatch.time('curves', async () => {
     const all: Curve[] = [];
-    for (const [step, baseline] of baselines.entries()) {
+    for (const [step, measure] of baselines.entries()) {
       onProgress({ stage: 'curves', step, steps: baselines.length });
-      const measured = await removalCurves(scorer, joint, selected, { baseline });
+      const measured = await removalCurves(scorer, joint, selected, { baseline: measure });
       if (measured) all.push(measured.deletion, measured.insertion);
       throwIfAborted(signal);
     }
@@ -95,7 +97,7 @@ async function findingsOf(
     stored(joint, 'joint', selected, selected.map(text).join(', '), chosen.method.name),
     ...tokenMaps.map((map, i) => stored(map, 'token', [single[i]!], text(single[i]!), chosen.method.name)),
   ];
-  return { maps, curves, metrics: curves.map((curve) => metricOf(curve, params.baseline)) };
+  return { maps, curves, metrics: curves.map((curve) => metricOf(curve, baseline)) };
 }
 
 /** The tokens that get a map of their own, in the answer's order: where there are too many, those with the highest LLR. */

@@ -8,6 +8,12 @@ export const BASELINES = ['blur', 'black', 'mean', 'noise'] as const;
 
 const Baseline = z.enum(BASELINES);
 
+/**
+ * What 'auto' stands for: the paper's baseline, then, where that changes no token, one that takes away colour too. A blurred picture
+ * still shows what colour its background is.
+ */
+export const AUTO_BASELINES = ['blur', 'black'] as const;
+
 /** Named tokens: by index in the answer, or as words of it. */
 const Tokens = z.union(
   [z.literal(['visual', 'all']), z.array(z.int().min(0)).min(1), z.array(z.string().min(1)).min(1)],
@@ -26,7 +32,7 @@ export const QUESTION_SHAPE = {
     .optional(),
   tokens: Tokens.default('visual'),
   threshold: z.number().default(DEFAULT_THRESHOLD),
-  baseline: Baseline.default('blur'),
+  baseline: z.enum([...BASELINES, 'auto']).default('auto'),
   maxNewTokens: z.int().min(1).max(4096).default(64),
   seed: z.int().min(0).max(0xffffffff).default(0),
 } as const;
