@@ -150,6 +150,7 @@ export class Engine {
     }
     if (this.#running !== call || this.#child === undefined) return;
     this.#send(this.#child, { kind: 'cancel', id: call.id });
+    clearTimeout(this.#stopping);
     this.#stopping = setTimeout(() => {
       this.#finish()?.reject(new AbortError());
       this.#kill();
@@ -202,7 +203,13 @@ export class Engine {
     // Words of a child that was killed, or of a call that was given up.
     if (child !== this.#child || call?.id !== message.id) return;
     if (message.kind === 'progress') {
-      call.onProgress?.(message.progress);
+      try {
+        call.onProgress?.(message.progress);
+      } catch (error) {
+        // Who listens no more wants no result either; the call counts as running until the engine has stopped.
+        call.reject(error instanceof Error ? error : new Error(String(error)));
+        this.#abort(call);
+      }
       return;
     }
     this.#finish();

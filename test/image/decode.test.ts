@@ -10,6 +10,7 @@ import sharp from 'sharp';
 import { LensError } from '../../kernel/errors.ts';
 import { decodeImage } from '../../kernel/image/decode.ts';
 import { documentImage } from '../../kernel/image/document-image.ts';
+import { portableImage } from '../../kernel/image/portable.ts';
 import type { ImageSource, Picture } from '../../kernel/image/picture.ts';
 
 /** Left half red, right half blue; w × h px. */
@@ -224,6 +225,37 @@ describe('decodeImage', () => {
     it('an empty string', () => refused('', /the image is an empty string/));
     it('a broken data: URL', () => refused('data:image/png;base64', /cannot fetch the data: URL/));
     it('what is no image at all', () => refused(7 as unknown as ImageSource, /the image is number\. Give a path/));
+  });
+});
+
+describe('portableImage', () => {
+  it('makes paths absolute and leaves URLs and bytes as they are', () => {
+    const folder = path.resolve('some', 'folder');
+    assert.equal(portableImage('cat.png', folder), path.join(folder, 'cat.png'));
+    assert.equal(portableImage(path.resolve('cat.png'), folder), path.resolve('cat.png'));
+    for (const url of ['https://example.org/cat.png', 'data:image/png;base64,AA==', 'file:///tmp/cat.png']) {
+      assert.equal(portableImage(url, folder), url);
+      assert.equal(portableImage(new URL(url), folder), url);
+    }
+    const bytes = new Uint8Array([1, 2]);
+    assert.equal(portableImage(bytes), bytes);
+  });
+
+  it('makes plain data of an ImageData whose fields a structured clone would lose', () => {
+    class FromCanvas {
+      readonly #pixels = new Uint8ClampedArray([1, 2, 3, 255]);
+      get data() {
+        return this.#pixels;
+      }
+      get width() {
+        return this.#pixels.length / 4;
+      }
+      get height() {
+        return this.#pixels.length / 4 / this.width;
+      }
+    }
+    const plain = structuredClone(portableImage(new FromCanvas()));
+    assert.deepEqual(plain, { data: new Uint8ClampedArray([1, 2, 3, 255]), width: 1, height: 1 });
   });
 });
 
