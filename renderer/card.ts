@@ -217,8 +217,8 @@ function legend<C>(pen: Pen<C>, map: SaliencyMap, width: number, title: string):
 
 function scoreLine(explanation: Explanation): string {
   return scores(explanation)
-    .map((metric) => `${metric.name} ${metricValue(metric)}${metric.better ? ` (${metric.better} is better)` : ''}`)
-    .join('   ');
+    .map((metric) => `${metric.name} ${metricValue(metric)}${metric.better ? `, ${metric.better} is better` : ''}`)
+    .join('.   ');
 }
 
 function methodLine({ maps, provenance }: Explanation): string {

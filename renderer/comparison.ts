@@ -8,7 +8,7 @@ export function createAgreement({ agreement, explanations }: LensDocument): HTML
   const label = (at: number): string => explanations[at]?.label ?? String(at + 1);
   return element(
     'div',
-    { class: 'agreement', tabindex: 0, role: 'region', 'aria-label': 'Agreement of the maps' },
+    { class: 'agreement', tabindex: 0, role: 'group', 'aria-label': 'Agreement of the maps' },
     element(
       'table',
       {},

@@ -2,7 +2,7 @@
 import { gridY, lineY, plot, ruleY, text } from '@observablehq/plot';
 import type { Curve, Explanation } from '../kernel/document.ts';
 import { element } from './element.ts';
-import { curveName, figure, metricValue, scores } from './wording.ts';
+import { curveName, figure, intervalText, scores } from './wording.ts';
 
 const WIDTH = 380;
 const HEIGHT = 168;
@@ -53,6 +53,8 @@ function chart(curves: readonly Curve[]): Element {
   });
   // Plot brings its style sheet inside the drawing, which a strict Content-Security-Policy refuses; ours has the same rules.
   for (const sheet of drawn.querySelectorAll('style')) sheet.remove();
+  // As one picture with one label: labels of its parts would be neither allowed nor heard.
+  for (const part of drawn.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
   drawn.setAttribute('role', 'img');
   drawn.setAttribute(
     'aria-label',
@@ -80,8 +82,8 @@ export function createCurves(explanation: Explanation): HTMLElement | null {
   if (results.length === 0) return null;
   const drawable = curves.filter(({ x }) => x.length > 1);
   return element(
-    'section',
-    { class: 'curves', 'aria-label': 'How faithful the map is' },
+    'div',
+    { class: 'curves', role: 'group', 'aria-label': 'How faithful the map is' },
     drawable.length > 0 ? element('figure', {}, chart(drawable)) : null,
     element(
       'dl',
@@ -91,8 +93,9 @@ export function createCurves(explanation: Explanation): HTMLElement | null {
           'div',
           {},
           element('dt', {}, metric.name),
-          element('dd', {}, metricValue(metric)),
-          metric.better ? element('dd', { class: 'better' }, BETTER[metric.better]) : null,
+          element('dd', {}, figure(metric.value)),
+          metric.interval ? element('dd', { class: 'aside' }, intervalText(metric)) : null,
+          metric.better ? element('dd', { class: 'aside' }, BETTER[metric.better]) : null,
         ),
       ),
     ),

@@ -110,8 +110,8 @@ export function createPanel(options: PanelOptions): HTMLElement {
     createProvenance(explanation),
   );
   return element(
-    'section',
-    { class: 'panel', 'aria-label': explanation.label },
+    'div',
+    { class: 'panel', role: 'group', 'aria-label': explanation.label },
     compared ? element('p', { class: 'label' }, explanation.label) : null,
     element('div', { class: 'halves' }, seen, told),
   );

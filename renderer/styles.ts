@@ -142,7 +142,7 @@ const RESULTS = `
 .scores div { display: grid; }
 .scores dt { color: var(--quiet); font-size: 12px; }
 .scores dd { font-size: 16px; font-weight: 600; line-height: 1.3; }
-.scores dd.better { font-size: 11px; font-weight: 400; color: var(--quiet); }
+.scores dd.aside { font-size: 11px; font-weight: 400; color: var(--quiet); }
 .agreement { margin-top: 18px; overflow-x: auto; }
 .agreement table { border-collapse: collapse; margin-bottom: 6px; }
 .agreement caption { text-align: left; font-weight: 600; padding-bottom: 4px; }

@@ -107,9 +107,14 @@ export function curveName(curve: Curve, among: readonly Curve[]): string {
   return among.filter(({ kind }) => kind === curve.kind).length > 1 ? `${curve.kind} (${curve.baseline})` : curve.kind;
 }
 
+/** A metric's interval, if it has one. */
+export function intervalText({ interval }: Metric): string {
+  return interval ? `${figure(interval[0])} to ${figure(interval[1])} (95 %)` : '';
+}
+
 /** A metric's value with its interval. */
-export function metricValue({ value, interval }: Metric): string {
-  return interval ? `${figure(value)} (95 % ${figure(interval[0])} to ${figure(interval[1])})` : figure(value);
+export function metricValue(metric: Metric): string {
+  return [figure(metric.value), intervalText(metric)].filter((part) => part !== '').join(', ');
 }
 
 /** The ratio at which a word's colour is full, where no word of the document has a larger one: e³ is twenty times as likely. */

@@ -1,0 +1,447 @@
+import assert from 'node:assert/strict';
+import { rgb } from 'd3-color';
+import { interpolateViridis } from 'd3-scale-chromatic';
+import type { Browser, Download, Locator, Page } from 'playwright-core';
+import type { SaliencyMap } from '../../kernel/document.ts';
+import {
+  PLACES,
+  comparisonDocument,
+  explanationDocument,
+  hostileTextDocument,
+  noDependenceDocument,
+  selectionDocument,
+} from './fixture.ts';
+import { HOSTS, axeFindings, bundle, dispose, draw, emptyStage, openBrowser, stage } from './stage.ts';
+
+/** The canvas's pixels at the centres of a grid's cells, RGBA, row-major. */
+async function pixelsOf(page: Page, rows: number, cols: number, panel = 0): Promise<readonly (readonly number[])[]> {
+  return page
+    .locator('.heat')
+    .nth(panel)
+    .evaluate(
+      (canvas, [down, across]) => {
+        const { width, height } = canvas as HTMLCanvasElement;
+        const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+        return Array.from({ length: down * across }, (_, cell) => {
+          const x = Math.floor((((cell % across) + 0.5) / across) * width);
+          const y = Math.floor(((Math.floor(cell / across) + 0.5) / down) * height);
+          return [...data.slice((y * width + x) * 4, (y * width + x) * 4 + 4)];
+        });
+      },
+      [rows, cols] as const,
+    );
+}
+
+/** The opacities at the centres of the cells, 0 … 255. */
+async function opacitiesOf(page: Page, panel = 0): Promise<readonly number[]> {
+  return (await pixelsOf(page, 32, 32, panel)).map((pixel) => pixel[3]!);
+}
+
+/** Compares the canvas at the centre of every cell with what the map's bytes say, worked out anew. */
+async function assertShows(page: Page, map: SaliencyMap, panel = 0): Promise<void> {
+  const pixels = await pixelsOf(page, map.rows, map.cols, panel);
+  const bytes = Buffer.from(map.data, 'base64');
+  const [low, high] = [Math.min(...bytes), Math.max(...bytes)];
+  for (let row = 0; row < map.rows; row++) {
+    for (let col = 0; col < map.cols; col++) {
+      const pixel = pixels[row * map.cols + col]!;
+      const level = (bytes[row * map.cols + col]! - low) / (high - low);
+      const alpha = 255 * 0.7 * level ** 0.8;
+      assert.ok(Math.abs(pixel[3]! - alpha) < 12, `row ${row}, column ${col}: opacity ${pixel[3]} and not ${alpha}`);
+      // Where there is hardly any opacity, the canvas cannot hold the colour.
+      if (alpha < 60) continue;
+      const { r, g, b } = rgb(interpolateViridis(level));
+      const off = Math.max(Math.abs(pixel[0]! - r), Math.abs(pixel[1]! - g), Math.abs(pixel[2]! - b));
+      assert.ok(off < 24, `row ${row}, column ${col}: colour ${pixel.slice(0, 3)} and not ${[r, g, b]}`);
+    }
+  }
+}
+
+const chip = (page: Page, text: string): Locator => page.locator('.chip', { hasText: new RegExp(`^${text}`) }).first();
+
+async function texts(page: Page, selector: string): Promise<string[]> {
+  return page.locator(selector).evaluateAll((found) => found.map((one) => one.firstChild?.textContent ?? ''));
+}
+
+async function pointAt(page: Page, { u, v }: { u: number; v: number }, panel = 0): Promise<void> {
+  const box = (await page.locator('.ground').nth(panel).boundingBox())!;
+  await page.mouse.move(box.x + box.width * u, box.y + box.height * v);
+}
+
+describe('the view, in Chromium', function () {
+  let browser: Browser;
+  let script: string;
+  let page: Page | undefined;
+
+  before(async function () {
+    browser = await openBrowser(this, 'the view');
+    script = await bundle('index', 'esm');
+  });
+
+  after(() => browser?.close());
+
+  afterEach(async () => {
+    await page?.context().close();
+    page = undefined;
+  });
+
+  describe('tokens and maps', () => {
+    it('shows the joint map at first', async () => {
+      const lens = await explanationDocument();
+      page = await stage(browser, script, lens);
+      await assertShows(page, lens.explanations[0]!.maps[0]!);
+    });
+
+    it('shows a token’s map while the pointer is on the token', async () => {
+      const lens = await explanationDocument();
+      page = await stage(browser, script, lens);
+      for (const word of ['cat', 'house', 'sun']) {
+        await chip(page, word).hover();
+        const map = lens.explanations[0]!.maps.find(({ label }) => label === word)!;
+        await assertShows(page, map);
+        assert.match(await page.locator('.legend-title').innerText(), new RegExp(`“${word}”`));
+      }
+      await page.mouse.move(2, 2);
+      await assertShows(page, lens.explanations[0]!.maps[0]!);
+    });
+
+    it('fades from map to map, and arrives', async () => {
+      const lens = await explanationDocument();
+      page = await stage(browser, script, lens, { reducedMotion: 'no-preference' });
+      await chip(page, 'sun').hover();
+      await page.waitForTimeout(600);
+      await assertShows(
+        page,
+        lens.explanations[0]!.maps.find(({ label }) => label === 'sun')!,
+      );
+    });
+
+    it('says how much a token depends on the image, and that a token without a map has none', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      await chip(page, 'cat').hover();
+      assert.match(
+        await page.locator('.readout').innerText(),
+        /^“cat” LLR 5\.87: probability 95\.1 % with the image, 0\.269 % without; depends on the image\.$/,
+      );
+      await chip(page, 'under').hover();
+      assert.match(await page.locator('.readout').innerText(), /below the threshold\. It has no map of its own\.$/);
+    });
+
+    it('reads as running text and keeps every character of the answer', async () => {
+      const lens = await explanationDocument();
+      page = await stage(browser, script, lens);
+      assert.equal(await page.locator('.answer').innerText(), lens.explanations[0]!.answer.text);
+      assert.deepEqual(await texts(page, '.chip.selected'), ['brown', 'terr', 'grey', 'cat', 'front', 'house', 'sun']);
+    });
+
+    it('marks the tokens that a place matters for, with the value', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      await pointAt(page, PLACES.dog);
+      assert.deepEqual(await texts(page, '.chip.marked'), ['brown', 'terr']);
+      const values = await page.locator('.chip.marked .chip-value').allInnerTexts();
+      for (const value of values) assert.ok(Number(value) > 0.85 && Number(value) <= 1, value);
+      assert.match(await page.locator('.readout').innerText(), /^Row 24, column 23: 0\.\d+\. Matters for /);
+      await pointAt(page, PLACES.cat);
+      assert.deepEqual(await texts(page, '.chip.marked'), ['grey', 'cat']);
+      await pointAt(page, { u: 0.02, v: 0.98 });
+      assert.deepEqual(await texts(page, '.chip.marked'), []);
+      assert.match(await page.locator('.readout').innerText(), /no word in particular/);
+    });
+
+    it('holds a token by click and lets go by Escape', async () => {
+      const lens = await explanationDocument();
+      page = await stage(browser, script, lens);
+      await chip(page, 'sun').click();
+      await page.mouse.move(2, 2);
+      const sun = lens.explanations[0]!.maps.find(({ label }) => label === 'sun')!;
+      await assertShows(page, sun);
+      assert.equal(await chip(page, 'sun').getAttribute('aria-pressed'), 'true');
+      await page.keyboard.press('Escape');
+      assert.equal(await page.locator('[aria-pressed="true"]').count(), 0);
+      await assertShows(page, lens.explanations[0]!.maps[0]!);
+    });
+
+    it('holds a place by click, and lets go by a second one', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      await pointAt(page, PLACES.sun);
+      await page.mouse.down();
+      await page.mouse.up();
+      await page.mouse.move(2, 2);
+      assert.deepEqual(await texts(page, '.chip.marked'), ['sun']);
+      await pointAt(page, PLACES.sun);
+      await page.mouse.down();
+      await page.mouse.up();
+      await page.mouse.move(2, 2);
+      assert.deepEqual(await texts(page, '.chip.marked'), []);
+    });
+  });
+
+  describe('the keyboard', () => {
+    it('moves over tokens by arrow keys with one stop for Tab, holds by Enter, lets go by Escape', async () => {
+      const lens = await explanationDocument();
+      page = await stage(browser, script, lens);
+      assert.equal(await page.locator('.chip[tabindex="0"]').count(), 1);
+      await chip(page, 'A').focus();
+      for (let step = 0; step < 7; step++) await page.keyboard.press('ArrowRight');
+      assert.deepEqual(await texts(page, '.chip.active'), ['cat']);
+      assert.equal(await page.locator('.chip[tabindex="0"]').count(), 1);
+      const cat = lens.explanations[0]!.maps.find(({ label }) => label === 'cat')!;
+      await assertShows(page, cat);
+      await page.keyboard.press('Enter');
+      await page.keyboard.press('End');
+      assert.deepEqual(await texts(page, '.chip.active'), ['.']);
+      await assertShows(page, lens.explanations[0]!.maps[0]!);
+      await page.keyboard.press('Home');
+      assert.deepEqual(await texts(page, '.chip.active'), ['A']);
+      assert.deepEqual(await texts(page, '.chip.pinned'), ['cat']);
+      await page.keyboard.press('Escape');
+      assert.deepEqual(await texts(page, '.chip.pinned'), []);
+    });
+
+    it('moves to the token below and above', async () => {
+      page = await stage(browser, script, await explanationDocument(), { width: 420 });
+      await chip(page, 'grey').focus();
+      const above = (await chip(page, 'grey').boundingBox())!;
+      await page.keyboard.press('ArrowDown');
+      const below = (await page.locator('.chip.active').boundingBox())!;
+      assert.ok(below.y > above.y + above.height / 2);
+      assert.ok(Math.abs(below.x - above.x) < 80, `${below.x} is not near ${above.x}`);
+      await page.keyboard.press('ArrowUp');
+      assert.ok((await page.locator('.chip.active').boundingBox())!.y < below.y);
+    });
+
+    it('moves a cursor over the picture and reads the values out', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      await chip(page, 'A').focus();
+      await page.keyboard.press('Shift+Tab');
+      assert.match(await page.locator('.readout').innerText(), /^Row 17, column 17: /);
+      for (let step = 0; step < 7; step++) await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('ArrowRight');
+      await page.keyboard.press('Shift+ArrowRight');
+      await page.waitForTimeout(400);
+      const spoken = await page.locator('[aria-live="polite"]').textContent();
+      assert.match(spoken ?? '', /^Row 24, column 22: 0\.\d+\. Matters for .*(?:terr|brown) 0\.\d\d/);
+      assert.deepEqual(await texts(page, '.chip.marked'), ['brown', 'terr']);
+      await page.keyboard.press('Enter');
+      await page.keyboard.press('Tab');
+      assert.deepEqual(await texts(page, '.chip.marked'), ['brown', 'terr']);
+      await page.keyboard.press('Escape');
+      assert.deepEqual(await texts(page, '.chip.marked'), []);
+      await page.waitForTimeout(400);
+      assert.equal(await page.locator('[aria-live="polite"]').textContent(), 'Let go.');
+    });
+  });
+
+  describe('how the heat is drawn', () => {
+    it('opacity, threshold and colours change the canvas', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      const covered = (opacities: readonly number[]): number => opacities.filter((opacity) => opacity > 0).length;
+      const before = await opacitiesOf(page);
+      assert.ok(Math.abs(Math.max(...before) - 0.7 * 255) < 6);
+      await page.locator('[data-control="opacity"]').fill('40');
+      assert.ok(Math.abs(Math.max(...(await opacitiesOf(page))) - 0.4 * 255) < 6);
+      await page.locator('[data-control="threshold"]').fill('50');
+      const after = await opacitiesOf(page);
+      assert.ok(covered(after) > 10 && covered(after) < covered(before) / 5, `${covered(after)} of ${covered(before)}`);
+      await page.locator('[data-control="colourMap"]').selectOption('greys');
+      const strong = (await pixelsOf(page, 32, 32)).filter(([, , , opacity]) => opacity! > 60);
+      assert.ok(strong.length > 10);
+      for (const [r, g, b] of strong)
+        assert.ok(Math.abs(r! - g!) < 6 && Math.abs(g! - b!) < 6, 'grey has equal channels');
+    });
+
+    it('one scale for all maps shows weak maps as weak, and the legend says so', async () => {
+      const lens = await comparisonDocument();
+      page = await stage(browser, script, lens);
+      const high = (panel: number): Promise<string> =>
+        page!.locator('.ticks').nth(panel).locator('span').last().innerText();
+      assert.ok(Number(await high(2)) < 0.5);
+      await page.locator('[data-control="scale"]').selectOption('shared');
+      assert.equal(await high(2), await high(0));
+      assert.ok(Math.max(...(await opacitiesOf(page, 2))) < 0.45 * 255);
+    });
+
+    it('does not move when the picture comes', async () => {
+      const lens = await explanationDocument();
+      page = await emptyStage(browser, script);
+      await page.route('**/*', (route) => route.abort());
+      const shift = await page.evaluate(
+        () =>
+          new Promise<void>((resolve) => {
+            const seen: number[] = [];
+            (window as unknown as { shifts: number[] }).shifts = seen;
+            new PerformanceObserver((list) => {
+              for (const entry of list.getEntries()) seen.push((entry as unknown as { value: number }).value);
+            }).observe({ type: 'layout-shift', buffered: true });
+            resolve();
+          }),
+      );
+      assert.equal(shift, undefined);
+      await draw(page, lens);
+      const early = await page.locator('.frame').boundingBox();
+      await page.locator('.picture').evaluate((picture) => (picture as HTMLImageElement).decode());
+      await page.waitForTimeout(100);
+      assert.deepEqual(await page.locator('.frame').boundingBox(), early);
+      assert.ok(Math.abs(early!.width - early!.height) < 1, 'the frame has the picture’s shape');
+    });
+  });
+
+  describe('kinds of document', () => {
+    it('says plainly that an answer does not depend on the image', async () => {
+      page = await stage(browser, script, await noDependenceDocument());
+      assert.match(await page.locator('.statement').innerText(), /^The answer does not depend on the image\./);
+      assert.match(await page.locator('.statement').innerText(), /largest ratio is 0\.27/);
+      assert.equal(await page.locator('.heat').count(), 0);
+    });
+
+    it('shows a selection without heat', async () => {
+      page = await stage(browser, script, await selectionDocument());
+      assert.equal(await page.locator('.heat').count(), 0);
+      assert.equal(await page.locator('.statement').count(), 0);
+      assert.equal(await page.locator('.chip.selected').count(), 7);
+    });
+
+    it('compares side by side with one cursor, following tokens, and a table of agreement', async () => {
+      const lens = await comparisonDocument();
+      page = await stage(browser, script, lens);
+      const boxes = await page
+        .locator('.panel')
+        .evaluateAll((panels) => panels.map((one) => one.getBoundingClientRect().top));
+      assert.equal(new Set(boxes).size, 1);
+      await pointAt(page, PLACES.cat, 1);
+      assert.equal(await page.locator('.cursor:not([hidden])').count(), 3);
+      assert.equal(await page.locator('.chip.marked').count(), 6);
+      await page.locator('.answer').nth(2).locator('.chip', { hasText: 'house' }).hover();
+      for (const [panel, { maps }] of lens.explanations.entries()) {
+        await assertShows(
+          page,
+          maps.find(({ label }) => label === 'house')!,
+          panel,
+        );
+      }
+      const rows = await page.locator('.agreement tbody tr').allInnerTexts();
+      assert.deepEqual(
+        rows.map((row) => row.split(/\s+/)),
+        [
+          ['igos++', 'igos+', '0.81', '0.62'],
+          ['igos++', 'grad-cam', '−0.07', '0.11'],
+          ['igos+', 'grad-cam', '0.00', '0.14'],
+        ],
+      );
+    });
+
+    it('gives the curves with their scores, and the whole provenance', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      assert.deepEqual(await page.locator('.scores dt').allInnerTexts(), ['deletion', 'insertion', 'energy inside']);
+      assert.match(
+        (await page.locator('.lens-plot').getAttribute('aria-label')) ?? '',
+        /deletion 0\.131, insertion 0\.817/,
+      );
+      assert.equal(await page.locator('.lens-plot path[stroke^="var(--lens"]').count(), 2);
+      await page.locator('summary').click();
+      const told = await page.locator('.provenance').innerText();
+      for (const part of [
+        'pocket (llava)',
+        '212 forward, 200 gradient',
+        'learningRate',
+        '5b1f0e2c',
+        'onnxruntime-node 1.30.0',
+      ]) {
+        assert.ok(told.includes(part), part);
+      }
+    });
+
+    it('saves the heatmap and the card as PNG files', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      for (const [kind, least] of [
+        ['heatmap', 768],
+        ['card', 1520],
+      ] as const) {
+        const [download]: [Download, unknown] = await Promise.all([
+          page.waitForEvent('download'),
+          page.locator(`[data-save="${kind}"]`).click(),
+        ]);
+        assert.equal(download.suggestedFilename(), `what-can-you-see-in-this-picture-${kind}.png`);
+        const chunks: Buffer[] = [];
+        for await (const chunk of await download.createReadStream()) chunks.push(chunk as Buffer);
+        const png = Buffer.concat(chunks);
+        assert.equal(png.subarray(1, 4).toString(), 'PNG');
+        assert.ok(png.readUInt32BE(16) >= least, `${kind} is ${png.readUInt32BE(16)} px wide`);
+        assert.ok(png.length > 50_000);
+      }
+    });
+  });
+
+  describe('strangers’ documents', () => {
+    it('shows markup in the answer and the question as text', async () => {
+      const lens = await hostileTextDocument();
+      page = await stage(browser, script, lens);
+      const errors: string[] = [];
+      page.on('pageerror', (error) => errors.push(String(error)));
+      assert.ok(
+        (await page.locator('.answer').innerText()).startsWith('<img src=x onerror="window.owned=1"> </script>'),
+      );
+      assert.equal(await page.locator('.question').innerText(), lens.explanations[0]!.question);
+      assert.equal(await page.locator('.answer img, .answer script, .question b').count(), 0);
+      await page.locator('.chip').first().hover();
+      await page.locator('.chip').first().click();
+      await page.waitForTimeout(300);
+      assert.equal(await page.evaluate('window.owned'), undefined);
+      assert.deepEqual(errors, []);
+    });
+
+    it('leaves what it does not know or trust to the next renderer', async () => {
+      page = await emptyStage(browser, script);
+      const good = await explanationDocument();
+      for (const value of [null, {}, 'text', { ...good, schemaVersion: 2 }, { ...good, kind: 'party' }]) {
+        assert.equal(await draw(page, value), 'vscode.fallbackToNextRenderer');
+      }
+      assert.equal(await draw(page, good), undefined);
+    });
+
+    it('draws anew over an old output, and takes it away', async () => {
+      page = await stage(browser, script, await explanationDocument());
+      assert.equal(await draw(page, await noDependenceDocument()), undefined);
+      assert.equal(await page.locator('.lens').count(), 1);
+      await dispose(page);
+      assert.equal(await page.locator('.lens').count(), 0);
+    });
+  });
+
+  describe('accessibility', () => {
+    for (const [name, host] of Object.entries(HOSTS)) {
+      it(`axe-core finds nothing: ${name}`, async () => {
+        page = await stage(browser, script, await explanationDocument(), host);
+        assert.deepEqual(await axeFindings(page), []);
+        await page.locator('summary').click();
+        await chip(page, 'cat').click();
+        await pointAt(page, PLACES.dog);
+        assert.ok((await page.locator('.chip.marked').count()) > 0);
+        assert.deepEqual(await axeFindings(page), [], 'with a token held and a place pointed at');
+      });
+    }
+
+    for (const [name, make] of [
+      ['a comparison', comparisonDocument],
+      ['no dependence', noDependenceDocument],
+      ['a selection', selectionDocument],
+      ['a narrow view', explanationDocument],
+    ] as const) {
+      it(`axe-core finds nothing: ${name}`, async () => {
+        page = await stage(browser, script, await make(), name === 'a narrow view' ? { width: 340 } : HOSTS.dark);
+        assert.deepEqual(await axeFindings(page), []);
+        const overflow = await page.evaluate(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+        );
+        assert.equal(overflow, 0, 'nothing is wider than the page');
+      });
+    }
+
+    it('follows VS Code when its theme changes', async () => {
+      page = await stage(browser, script, await explanationDocument(), HOSTS['VS Code light']);
+      assert.equal(await page.locator('.lens').getAttribute('data-theme'), 'light');
+      await page.evaluate(() => (document.body.className = 'vscode-high-contrast'));
+      await page.locator('.lens[data-theme="dark"][data-contrast="more"]').waitFor({ timeout: 2000 });
+    });
+  });
+});
