@@ -24,6 +24,8 @@ export class Builder {
   readonly #shared = new Map<string, string>();
   /** What our Reshapes were made from. */
   readonly #reshaped = new Map<string, string>();
+  readonly #transposed = new Map<string, { readonly source: string; readonly perm: readonly number[] }>();
+  readonly #scaled = new Map<string, { readonly source: string; readonly factor: number }>();
 
   constructor(
     readonly graph: Graph,
@@ -102,19 +104,45 @@ export class Builder {
     return this.op('Sub', [a, b]);
   }
   mul(a: string, b: string): string {
-    return this.op('Mul', [a, b]);
+    return (
+      this.#scaleLast(a, (x) => this.op('Mul', [x, b])) ??
+      this.#scaleLast(b, (x) => this.op('Mul', [a, x])) ??
+      this.op('Mul', [a, b])
+    );
   }
   div(a: string, b: string): string {
-    return this.op('Div', [a, b]);
+    return this.#scaleLast(a, (x) => this.op('Div', [x, b])) ?? this.op('Div', [a, b]);
   }
-  /** Times a number. */
+  /**
+   * Times a number. Numbers are multiplied among themselves, and move past products that do not grow: of several one pass is
+   * left, on the smallest tensor.
+   */
   scale(x: string, factor: number): string {
-    return factor === 1 ? x : factor === -1 ? this.op('Neg', [x]) : this.mul(x, this.scalar(factor, x));
+    const before = this.#scaled.get(x);
+    if (before !== undefined) return this.scale(before.source, before.factor * factor);
+    if (factor === 1) return x;
+    // Beside the product that made the tensor, the runtime can do both in one.
+    const moved = this.#transposed.get(x);
+    if (moved !== undefined) return this.transpose(this.scale(moved.source, factor), moved.perm);
+    const result = factor === -1 ? this.op('Neg', [x]) : this.op('Mul', [x, this.scalar(factor, x)]);
+    this.#scaled.set(result, { source: x, factor });
+    return result;
+  }
+  /** (k·x)∘b as k·(x∘b), where that is no larger; what it replaces is left for `prune`. */
+  #scaleLast(x: string, apply: (source: string) => string): string | undefined {
+    const scaled = this.#scaled.get(x);
+    if (scaled === undefined) return undefined;
+    const result = apply(scaled.source);
+    return sizeOf(this.dims(result)) <= sizeOf(this.dims(x)) ? this.scale(result, scaled.factor) : undefined;
   }
   sum(x: string, axes: readonly number[], keepdims = true): string {
+    const scaled = this.#scaled.get(x);
+    if (scaled !== undefined) return this.scale(this.sum(scaled.source, axes, keepdims), scaled.factor);
     return this.op('ReduceSum', [x, this.ints(axes)], { keepdims: int(keepdims ? 1 : 0) });
   }
   mean(x: string, axes: readonly number[]): string {
+    const scaled = this.#scaled.get(x);
+    if (scaled !== undefined) return this.scale(this.mean(scaled.source, axes), scaled.factor);
     return this.op('ReduceMean', [x, this.ints(axes)], { keepdims: int(1) });
   }
   castLike(x: string, like: string): string {
@@ -151,6 +179,17 @@ export class Builder {
     return result;
   }
   transpose(x: string, perm: readonly number[]): string {
-    return perm.every((axis, i) => axis === i) ? x : this.op('Transpose', [x], { perm: ints(perm) });
+    // Two in a row are one.
+    const before = this.#transposed.get(x);
+    if (before !== undefined) {
+      return this.transpose(
+        before.source,
+        perm.map((axis) => before.perm[axis]!),
+      );
+    }
+    if (perm.every((axis, i) => axis === i)) return x;
+    const result = this.op('Transpose', [x], { perm: ints(perm) });
+    this.#transposed.set(result, { source: x, perm });
+    return result;
   }
 }

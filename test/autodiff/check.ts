@@ -98,12 +98,10 @@ export async function checkCase(test: Case): Promise<void> {
 
 async function checkIn(dtype: DType, test: Case): Promise<void> {
   const next = random(test.seed);
-  const { step, tolerance } = dtype === 'float64' ? { step: 1e-5, tolerance: 1e-6 } : { step: 4e-3, tolerance: 1e-2 };
   const graph = new Graph();
   graph.opsets.set('', test.opset ?? 20);
   const b = new Builder(graph);
   const values = new Map<string, number[]>();
-  const types = new Map<string, DType>();
   const vary: string[] = [];
   const names = test.inputs.map((input, i) => {
     if (input === null) return '';
@@ -112,15 +110,36 @@ async function checkIn(dtype: DType, test: Case): Promise<void> {
     if (input.fixed === 'constant') return b.constant(type, input.dims, drawn);
     const name = addInput(graph, `x${String(i)}`, type, input.dims);
     values.set(name, drawn);
-    types.set(name, type);
     if (input.fixed === undefined) vary.push(name);
     return name;
   });
   if (test.twice === true) names.push(names[0]!);
-  const outputs = b
+  graph.outputs = b
     .multi(test.op, names, test.attributes ?? {}, { domain: test.domain ?? '', outputs: test.outputs ?? 1 })
     .filter((name) => graph.type(name).dtype === dtype);
-  graph.outputs = [...outputs];
+  await compare(graph, vary, values, next, test.op);
+}
+
+/** The same checks for a whole graph, with respect to all its inputs at random values. */
+export async function checkGraph(graph: Graph, seed: number): Promise<void> {
+  const next = random(seed);
+  const names = graph.inputs.map(({ name }) => name);
+  const values = new Map(names.map((name) => [name, drawInput({ dims: graph.dims(name) }, next)]));
+  await compare(graph, names, values, next, 'graph');
+}
+
+/** Compares the gradients of all outputs, weighed at random, with finite differences. */
+async function compare(
+  graph: Graph,
+  vary: readonly string[],
+  values: Map<string, number[]>,
+  next: () => number,
+  label: string,
+): Promise<void> {
+  const outputs = graph.outputs;
+  const { dtype } = graph.type(outputs[0]!);
+  const { step, tolerance } = dtype === 'float64' ? { step: 1e-5, tolerance: 1e-6 } : { step: 4e-3, tolerance: 1e-2 };
+  const types = new Map(graph.inputs.map((input) => [input.name, input.dtype]));
   const forward = await session(graph);
 
   const backwardGraph = cloneGraph(graph);
@@ -167,12 +186,12 @@ async function checkIn(dtype: DType, test: Case): Promise<void> {
   };
   const close = (actual: number, expected: number, scale: number, what: string) => {
     const error = Math.abs(actual - expected) / Math.max(1, scale);
-    assert.ok(error <= tolerance, `${test.op}, ${what}: ${String(actual)} instead of ${String(expected)} (${dtype})`);
+    assert.ok(error <= tolerance, `${label}, ${what}: ${String(actual)} instead of ${String(expected)} (${dtype})`);
   };
   const result = await run(backward);
   for (const name of vary) {
     const gradient = result[gradients[name]!]!;
-    assert.deepEqual(gradient.dims.map(Number), graph.dims(name), `${test.op}: shape of the gradient of ${name}`);
+    assert.deepEqual(gradient.dims.map(Number), graph.dims(name), `${label}: shape of the gradient of ${name}`);
     const scale = Math.max(...gradient.data.map(Math.abs));
     const count = gradient.data.length;
     // Every element of small inputs, a dozen of larger ones.

@@ -21,7 +21,13 @@ export const mul: Rule = (s) => {
   return gate === 1 ? [() => swish(s, s.x(1)), undefined] : [undefined, () => swish(s, s.x(0))];
 };
 
-const product = broadcasting((s) => [() => s.b.mul(s.thinDy, s.x(1)), () => s.b.mul(s.thinDy, s.x(0))]);
+const product = broadcasting((s) => [() => timesValue(s, s.x(1)), () => timesValue(s, s.x(0))]);
+
+/** dy times a value; a constant of one element counts as a number, which can merge with others. */
+function timesValue(s: Site, value: string): string {
+  const number = s.b.values(value);
+  return number?.length === 1 ? s.b.scale(s.thinDy, number[0]!) : s.b.mul(s.thinDy, value);
+}
 
 const isSigmoidOf = (s: Site, value: string, x: string): boolean => {
   const node = s.around.producer(value);

@@ -10,6 +10,14 @@ const swap = (s: Site, x: string): string => {
   return s.b.transpose(x, [...perm.slice(0, -2), rank - 1, rank - 2]);
 };
 
+/** Whether a value is a transposed one (the keys of attention), possibly times a number. */
+function isTransposed(s: Site, value: string): boolean {
+  const node = s.around.producer(value);
+  if (node?.op !== 'Mul') return node?.op === 'Transpose';
+  const factor = node.inputs.findIndex((input) => s.b.values(input)?.length === 1);
+  return factor >= 0 && s.around.producer(node.inputs[1 - factor]!)?.op === 'Transpose';
+}
+
 /** Y = A·B: dA = dY·Bᵀ, dB = Aᵀ·dY; vectors are matrices of one row or column. */
 export const matMul: Rule = (s) => {
   const { b } = s;
@@ -36,7 +44,10 @@ export const matMul: Rule = (s) => {
         const g = b.op('MatMul', [swap(s, b.reshape(left(), [-1, inner])), b.reshape(dy(), [-1, outer])]);
         return b.reshape(g, s.dims(s.x(1)));
       }
-      const g = b.op('MatMul', [swap(s, left()), dy()]);
+      // Where B is a transposed matrix, (dYᵀ·A)ᵀ: the transpositions then cancel.
+      const g = isTransposed(s, s.x(1))
+        ? swap(s, b.op('MatMul', [swap(s, dy()), left()]))
+        : b.op('MatMul', [swap(s, left()), dy()]);
       return asColumn ? b.reshape(s.sumTo(g, right()), s.dims(s.x(1))) : s.sumTo(g, s.x(1));
     },
   ];
