@@ -13,7 +13,8 @@ import { cellTransformer } from './transform.ts';
 
 type TypeScript = typeof ts;
 
-const require = createRequire(import.meta.url);
+/** Resolves as tslab's own modules do: its compiler need not be visible from here. */
+const require = createRequire(createRequire(import.meta.url).resolve('tslab/dist/converter'));
 
 /** Lines that tslab puts before a cell's code. */
 export const CELL_PREFIX_LINES = 1;
@@ -116,7 +117,7 @@ interface TslabConverter {
 /** Loads a fresh copy of tslab's converter that sees `typescript` instead of the real compiler. */
 function loadTslab(typescript: TypeScript): TslabConverter {
   const compilerPath = require.resolve('@tslab/typescript-for-tslab');
-  const converterPath = require.resolve('tslab/dist/converter');
+  const converterPath = require.resolve('./converter');
   const compiler = require.cache[compilerPath]!;
   const real: unknown = compiler.exports;
   compiler.exports = typescript;
@@ -201,8 +202,8 @@ function withTransformer(typescript: TypeScript, program: ts.BuilderProgram): ts
 /** The disk, with our library in `node_modules` beside the notebook and Node's types where tslab looks for them. */
 function fileSystem(typescript: TypeScript, cwd: string, library: CellLibrary | undefined, watch: boolean): ts.System {
   const slashed = (file: string): string => file.split(path.sep).join('/');
-  const tslab = path.dirname(require.resolve('tslab/package.json'));
-  const nodeTypes = path.dirname(createRequire(path.join(tslab, 'x.js')).resolve('@types/node/package.json'));
+  const tslab = path.dirname(require.resolve('../package.json'));
+  const nodeTypes = path.dirname(require.resolve('@types/node/package.json'));
   const forwards: [from: string, to: string][] = [
     [slashed(path.join(tslab, 'node_modules', '@types')), slashed(path.dirname(nodeTypes))],
   ];

@@ -52,7 +52,13 @@ export async function createExecutor(options: ConverterOptions, sources: CellSou
   const converter = createCellConverter(options);
   const modules = await createCellModules(options.cwd, options.library);
   const variables = cellVariables();
-  const host = { exports: variables, require: modules.require, importModule: modules.importModule, run: callCell };
+  const host: CellHost = {
+    exports: variables,
+    require: modules.require,
+    importModule: modules.importModule,
+    folder: options.cwd,
+    run: callCell,
+  };
   Object.defineProperty(globalThis, CELL_HOST, { value: host, configurable: true, enumerable: false });
   let declarations = '';
 
@@ -87,15 +93,24 @@ export async function createExecutor(options: ConverterOptions, sources: CellSou
   };
 }
 
-type CellBody = (exports: object, require: unknown) => Promise<void>;
+type CellBody = (exports: object, require: unknown, folder: string) => Promise<void>;
 
-function callCell(this: { exports: object; require: unknown }, body: CellBody): Promise<void> {
-  return body(this.exports, this.require);
+/** What compiled code reaches under the name CELL_HOST. */
+interface CellHost {
+  readonly exports: object;
+  readonly require: unknown;
+  readonly importModule: unknown;
+  readonly folder: string;
+  readonly run: (this: CellHost, body: CellBody) => Promise<void>;
+}
+
+function callCell(this: CellHost, body: CellBody): Promise<void> {
+  return body(this.exports, this.require, this.folder);
 }
 
 /** Runs compiled code up to its first await; SIGINT stops a loop in that part. */
 function start(code: string, name: string): Promise<void> {
-  const wrapped = `${CELL_HOST}.run(async function (exports, require) {\n${code}\n})`;
+  const wrapped = `${CELL_HOST}.run(async function (exports, require, __dirname) {\n${code}\n})`;
   try {
     return vm.runInThisContext(wrapped, {
       filename: name,

@@ -108,6 +108,7 @@ describe('session', () => {
     assert.equal(await result('import { side, fail } from "./side.ts"; side + 1'), '42');
     const error = await failure('fail()');
     assert.equal(error.evalue, 'from side');
+    assert.equal(await result('__dirname'), `'${folder}'`);
   });
 
   it('keeps the declarations of a cell that fails while it runs', async () => {
@@ -185,13 +186,13 @@ describe('session', () => {
       '({ [Symbol.for("Jupyter.display")]: async () => ({ "text/markdown": "*hi*", "text/plain": "hi" }) })',
     );
     assert.equal(events[0]!.type, 'execute_result');
-    assert.deepEqual(events[0]!.type === 'execute_result' && events[0].data, {
+    assert.deepEqual(events[0]?.type === 'execute_result' && events[0].data, {
       'text/markdown': '*hi*',
       'text/plain': 'hi',
     });
     const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
     const { events: picture } = await run(`Buffer.from("${png}", "base64")`);
-    assert.equal(picture[0]!.type === 'execute_result' && picture[0].data['image/png'], png);
+    assert.equal(picture[0]?.type === 'execute_result' && picture[0].data['image/png'], png);
   });
 
   it('stops a cell that waits, and goes on with the next', async () => {
