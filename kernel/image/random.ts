@@ -16,10 +16,3 @@ export function seededRandom(seed: number): Random {
   const uniform = () => uniformFloat64(generator);
   return { uniform, normal: randomNormal.source(uniform)(0, 1) };
 }
-
-/** Fills `into` with σ · N(0, 1). */
-export function gaussianNoise(into: Float32Array, sigma: number, seed: number): Float32Array {
-  const { normal } = seededRandom(seed);
-  for (let i = 0; i < into.length; i++) into[i] = sigma * normal();
-  return into;
-}
