@@ -1,12 +1,13 @@
 """Batches for training: one scene, many questions packed in one sequence, and dense labels for the encoder."""
 
 import multiprocessing
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import tokens
-from .questions import KINDS, ask, direction
+from .questions import KINDS, NUMBERS, OPPOSITE, PLACES, SIDES, Item, ask, direction
 from .world import GRID, INPUT, NAMES, SIGN, SIZE, WORDS, Scene, reduced, scene
 
 LENGTH = 208
@@ -18,14 +19,16 @@ COUNT = len(LABELS)
 # name: number of classes of each dense label of a patch; -1 marks a patch without it
 HEADS = {"what": COUNT, "left": COUNT, "right": COUNT, "above": COUNT, "below": COUNT, "same": 4, "rank": 6, "word": len(WORDS) + 1,
          "tens": 11, "ones": 10, "glyph": len(GLYPHS) + 1, "colour": 8}
+# What must be judged before a question can be answered, as far as there are few possibilities.
+VERDICTS = [*SIDES, "first", "second", "yes", "no", *NUMBERS, *sum(PLACES, [])]
 PATCH = SIZE // GRID
 BLURS = (1, 2, 3)
 
 
 @dataclass
 class Batch:
-    """pixels [b, 96, 96, 3] uint8; tokens, positions, pair [b, t]; target [b, t] (-1: none); kinds [b, t] of each question;
-    labels [b, heads, 144]; place [b, 144, 3] centre and size of the object at each patch."""
+    """pixels [b, 96, 96, 3] uint8; tokens, positions, pair [b, t]; target [b, t] (-1: none); kind [b, t] of each question;
+    verdict [b, t] at its last token (-1: none); labels [b, heads, 144]; place [b, 144, 3] centre and size of the object at each patch."""
 
     pixels: np.ndarray
     tokens: np.ndarray
@@ -33,6 +36,7 @@ class Batch:
     pair: np.ndarray
     target: np.ndarray
     kind: np.ndarray
+    verdict: np.ndarray
     labels: np.ndarray
     place: np.ndarray
 
@@ -75,6 +79,24 @@ def dense(s: Scene) -> tuple[np.ndarray, np.ndarray]:
     return labels, place
 
 
+def verdict(item: Item) -> int:
+    """Index in VERDICTS of what must be judged: the true side, the first or second of two, yes or no, a number, a place; or -1."""
+    first = item.answer.lower().rstrip(".").replace(",", "").split()
+    if item.kind == "yesno":
+        asked = next(side for side, phrase in SIDES.items() if f" {phrase} " in item.question)
+        return VERDICTS.index(asked if first[0] == "yes" else OPPOSITE[asked])
+    if item.kind == "size":
+        one = re.search(r"the (\w+) or the", item.question)[1]
+        return VERDICTS.index("first" if one in first else "second")
+    if item.kind == "existence":
+        return VERDICTS.index(first[0])
+    if item.kind == "count":
+        return VERDICTS.index(next((n for n in NUMBERS if n in first), "zero"))
+    if item.kind == "position":
+        return VERDICTS.index(next(p for p in sum(PLACES, []) if item.answer.endswith(f" {p}.")))
+    return -1
+
+
 def unseen(image, rng: np.random.Generator) -> np.ndarray:
     """The picture as nothing can be seen in it: wholly blurred, its mean colour, black, grey or noise."""
     from PIL import Image
@@ -99,6 +121,7 @@ def batch(seed: int, start: int, size: int) -> Batch:
     out = Batch(
         np.empty((size, INPUT, INPUT, 3), np.uint8), np.zeros((size, LENGTH), np.int64), np.zeros((size, LENGTH), np.int64),
         np.full((size, LENGTH), -1, np.int16), np.full((size, LENGTH), -1, np.int64), np.full((size, LENGTH), -1, np.int8),
+        np.full((size, LENGTH), -1, np.int16),
         np.empty((size, len(HEADS), GRID * GRID), np.int16), np.empty((size, GRID * GRID, 3), np.float32),
     )
     first = len(tokens.prefix()) + tokens.IMAGE_TOKENS
@@ -126,6 +149,7 @@ def batch(seed: int, start: int, size: int) -> Batch:
             out.pair[b, span] = pair
             out.target[b, at + len(question) - 1 : at + len(ids)] = answer
             out.kind[b, span] = kind
+            out.verdict[b, at + len(question) - 1] = verdict(item)
             at += len(ids)
             pair += 1
     return out

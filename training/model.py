@@ -10,6 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+# Block and head of the decoder that learn to look from a name to what it names.
+FINDER = (1, 2)
+
+
 @dataclass(frozen=True)
 class Config:
     vocab: int = 897
@@ -201,11 +205,12 @@ class Pocket(nn.Module):
         self.vision = Vision(c)
         self.decoder = Decoder(c)
 
-    def packed(self, pixels: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def packed(self, pixels: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
         """Many questions on one image in one sequence, each of which sees the image and itself only.
 
         prefix [p]; tokens, position_ids [b, t]; bias [b, 1, t, p + n + t]. Returns the decoder's states at `tokens` [b, t, d], before
-        the final norm, and the encoder's [b, n, d] before and after the projector.
+        the final norm, and the encoder's [b, n, d] before and after the projector, the scores [b, t, p + n] of the head `FINDER`, and the
+        states [b, t, d] after its block and before the last.
         """
         seen = self.vision.encode(pixels)
         b, d = seen.shape[0], self.decoder
@@ -216,13 +221,17 @@ class Pocket(nn.Module):
         whole = torch.arange(m, device=tokens.device).expand(b, -1)
         cos, sin = d.rotary(torch.cat([whole, position_ids], 1))
         causal = torch.full((m, m), -1e9, dtype=x.dtype).triu(1)
-        for block in d.blocks[:-1]:
+        for i, block in enumerate(d.blocks[:-1]):
             q, k, v = block.project(x, cos, sin)
+            if i == FINDER[0]:
+                found = q[:, FINDER[1], m:] @ k[:, FINDER[1], :m].transpose(1, 2)
             mixed = torch.cat([block.attend(q[:, :, :m], k[:, :, :m], v[:, :, :m], causal), block.attend(q[:, :, m:], k, v, bias)], 1)
             x = block.finish(x, mixed)
+            if i == FINDER[0]:
+                after = x[:, m:]
         last = d.blocks[-1]
         q, k, v = last.project(x, cos, sin)
-        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), seen, features
+        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), seen, features, found, after, x[:, m:]
 
     def empty(self, batch: int) -> list[Tensor]:
         """A cache of length 0."""

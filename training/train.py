@@ -8,6 +8,7 @@ import argparse
 import copy
 import json
 import math
+import signal
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import tokens
-from .data import HEADS, Batch, batches
+from .data import HEADS, VERDICTS, Batch, batches
 from .model import Config, Pocket
 from .questions import KINDS, plural
 from .world import NAMES, SIGN
@@ -26,8 +27,15 @@ CHECKPOINTS = Path(__file__).parent / "checkpoints"
 WEIGHT = {"what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "same": 0.4, "rank": 0.3, "word": 0.3, "tens": 0.3,
           "ones": 0.3, "glyph": 0.5, "colour": 0.1}
 
+# Kinds whose answers hang on one token in a short sentence.
+EMPHASIS = {"existence": 4.0, "yesno": 4.0, "position": 2.0, "size": 2.0}
 # Tokens of the names of the dense label "what", in singular and plural.
 NAMING = {"named": [tokens.ids(" " + n)[0] for n in [*NAMES, SIGN]], "named_many": [tokens.ids(" " + plural(n))[0] for n in [*NAMES, SIGN]]}
+
+# The label "what" (or 0) of each token of the vocabulary.
+NAMED = torch.zeros(tokens.load().get_vocab_size(), dtype=torch.int64)
+for _names in NAMING.values():
+    NAMED[_names] = torch.arange(1, len(_names) + 1)
 
 
 class Trainee(nn.Module):
@@ -37,10 +45,12 @@ class Trainee(nn.Module):
         super().__init__()
         self.model = Pocket(config)
         self.dense = nn.Linear(config.width, sum(HEADS.values()) + 3)
+        self.probe = nn.Linear(config.width, 7)
+        self.judge = nn.Linear(config.width, len(VERDICTS))
 
-    def forward(self, pixels: Tensor, prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        states, seen, features = self.model.packed(pixels, prefix, ids, positions, bias)
-        return states, self.dense(seen), features
+    def forward(self, pixels: Tensor, prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+        states, seen, features, found, after, late = self.model.packed(pixels, prefix, ids, positions, bias)
+        return states, self.dense(seen), features, found, self.probe(after), self.judge(late)
 
 
 def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
@@ -59,13 +69,14 @@ def loss(trainee: Trainee, forward, batch: Batch, noise: torch.Generator) -> tup
     ids, positions, pair, target = (torch.from_numpy(a) for a in (batch.tokens, batch.positions, batch.pair, batch.target))
     prefix = torch.tensor(tokens.prefix())
     bias = mask(pair, len(prefix) + model.config.tokens, dtype)
-    states, dense, features = forward(pixels.to(dtype), prefix, ids, positions, bias)
+    states, dense, features, found, probe, judged = forward(pixels.to(dtype), prefix, ids, positions, bias)
 
     at = target >= 0
     logits = model.decoder.head(states[at]).float()
     right = target[at]
     each = F.cross_entropy(logits, right, reduction="none")
-    answers = each.mean()
+    weight = torch.tensor([EMPHASIS.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
+    answers = (each * weight).sum() / weight.sum()
 
     total, parts = answers, {}
     labels = torch.from_numpy(batch.labels).long()
@@ -83,6 +94,32 @@ def loss(trainee: Trainee, forward, batch: Batch, noise: torch.Generator) -> tup
         logit = (features[known] @ model.decoder.embed(torch.tensor(words)).t()).float()
         parts[name] = F.cross_entropy(logit, labels[:, 0][known] - 1)
         total = total + 0.5 * parts[name]
+    # From a name, one head looks at the patches of what it names, or at <bos> where there is none.
+    named = NAMED[ids] * (labels[:, 0, :1] >= 0)
+    rows = named.nonzero(as_tuple=True)
+    scores = found[rows].float()
+    right_patch = labels[:, 0][rows[0]] == named[rows][:, None]
+    target_column = torch.zeros(scores.shape, dtype=torch.bool)
+    target_column[:, len(prefix) :] = right_patch
+    target_column[:, 0] = ~right_patch.any(1)
+    parts["found"] = (scores.logsumexp(1) - scores.masked_fill(~target_column, -1e9).logsumexp(1)).mean()
+    total = total + 0.5 * parts["found"]
+
+    # What it finds there, the name must then know: how many there are, and of a single one its place and size.
+    probe, place = probe[rows].float(), torch.from_numpy(batch.place)[rows[0]]
+    many = (labels[:, list(HEADS).index("same")][rows[0]] * right_patch).amax(1)
+    parts["many"] = F.cross_entropy(probe[:, :4], many)
+    one = many == 1
+    where = (place * right_patch[:, :, None]).sum(1) / right_patch.sum(1).clamp(min=1)[:, None]
+    parts["where"] = (probe[:, 4:][one] - where[one]).abs().mean()
+    total = total + 0.5 * parts["many"] + parts["where"]
+
+    # At the end of the question the judgement is made, one block before the answer.
+    verdict = torch.from_numpy(batch.verdict).long() * (labels[:, 0, :1] >= 0) - (labels[:, 0, :1] < 0).long()
+    parts["verdict"] = F.cross_entropy(judged[verdict >= 0].float(), verdict[verdict >= 0])
+    total = total + parts["verdict"]
+    yesno = (verdict >= 0) & (verdict < 4)
+    parts["verdict_side"] = F.cross_entropy(judged[yesno].float(), verdict[yesno]).detach()
 
     with torch.no_grad():
         wrong = torch.zeros(target.shape, dtype=torch.bool)
@@ -105,6 +142,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (0: at the end of the schedule)")
     parser.add_argument("--compile", action="store_true", help="compile with torch.compile (needs a C++ compiler)")
+    parser.add_argument("--name", default="last", help="name of the checkpoint")
     parser.add_argument("--fresh", action="store_true", help="ignore checkpoints")
     o = parser.parse_args()
     torch.manual_seed(o.seed)
@@ -119,24 +157,28 @@ def main() -> None:
     params, quick = list(master.parameters()), list(fast.parameters())
     # Muon for the matrices of the transformer blocks, AdamW for everything else.
     inner = [p for n, p in master.named_parameters() if ".blocks." in n and p.ndim == 2]
-    others = [p for n, p in master.named_parameters() if not (".blocks." in n and p.ndim == 2)]
+    others = [p for n, p in master.named_parameters() if not (".blocks." in n and p.ndim == 2) and not n.startswith(("probe", "judge"))]
     optimizers = [
         torch.optim.Muon(inner, lr=o.rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(
             [{"params": [p for p in others if p.ndim > 1], "weight_decay": 0.02}, {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0}],
             lr=o.rate, betas=(0.9, 0.98), fused=True,
         ),
+        torch.optim.AdamW(master.probe.parameters(), lr=o.rate),
+        torch.optim.AdamW(master.judge.parameters(), lr=o.rate),
     ]
     step, before = 0, 0.0
-    last = CHECKPOINTS / "last.pt"
+    last = CHECKPOINTS / f"{o.name}.pt"
     if last.exists() and not o.fresh:
         saved = torch.load(last)
-        master.load_state_dict(saved["master"])
+        master.load_state_dict(saved["master"], strict=False)
         average.load_state_dict(saved["average"])
         for optimizer, state in zip(optimizers, saved["optimizers"]):
             optimizer.load_state_dict(state)
         step, before = saved["step"], saved["seconds"]
 
+    asked_to_stop = []
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.append(True))
     forward = torch.compile(fast, dynamic=False) if o.compile else fast
     noise = torch.Generator()
     start = last_saved = time.time()
@@ -167,13 +209,13 @@ def main() -> None:
             exact = {k: sum((w["exact"][k] for w in window), []) for k in KINDS}
             line = {"step": step, "seconds": round(seconds), "rate": round(rate, 6), "answers": np.mean([w["answers"] for w in window]).round(4),
                     "all": np.mean(sum(exact.values(), [])).round(3), **{k: np.mean(v).round(3) for k, v in exact.items()},
-                    **{"d_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]).round(3) for k in [*HEADS, "place", *NAMING]}}
+                    **{"d_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]).round(3) for k in [*HEADS, "place", *NAMING, "found", "many", "where", "verdict", "verdict_side"]}}
             text = json.dumps({k: float(v) for k, v in line.items()})
             print(text, flush=True)
             log.write(text + "\n")
             log.flush()
             window = []
-        end = done >= 1 or step == o.steps
+        end = done >= 1 or step == o.steps or bool(asked_to_stop)
         if end or time.time() - last_saved > 240:
             last_saved = time.time()
             temporary = last.with_suffix(".tmp")
