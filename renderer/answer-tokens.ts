@@ -59,7 +59,6 @@ export function createAnswer(options: AnswerOptions): HTMLElement {
   });
 
   const chips: HTMLElement[] = [];
-  const values: HTMLElement[] = [];
   let written = 0;
   tokens.forEach((token, index) => {
     const piece = text.slice(Math.max(token.start, written), token.end);
@@ -67,7 +66,6 @@ export function createAnswer(options: AnswerOptions): HTMLElement {
     const word = piece.trim();
     answer.append(text.slice(written, Math.max(token.start, written)), piece.slice(0, blank));
     written = Math.max(written, token.end);
-    const value = element('span', { class: 'chip-value', 'aria-hidden': 'true' });
     const chip = element(
       'span',
       {
@@ -79,14 +77,12 @@ export function createAnswer(options: AnswerOptions): HTMLElement {
         style: { '--strength': Math.min(Math.abs(token.llr) / largest, 1).toFixed(3) },
       },
       word || visibleToken(token.text),
-      value,
     );
     chip.classList.toggle('against', token.llr < 0);
     chip.classList.toggle('selected', token.selected);
     chip.classList.toggle('mapped', tokenMap(explanation, index) !== undefined);
     chip.classList.toggle('unspoken', word === '');
     chips.push(chip);
-    values.push(value);
     answer.append(chip, word === '' ? '' : piece.slice(blank + word.length));
   });
   answer.append(text.slice(written));
@@ -150,7 +146,8 @@ export function createAnswer(options: AnswerOptions): HTMLElement {
       chip.setAttribute('aria-pressed', String(index === pinned));
       const mark = marks.get(index);
       chip.classList.toggle('marked', mark !== undefined);
-      values[index]!.textContent = mark ? fixed(mark.value) : '';
+      // Drawn by the style sheet: it is no part of the answer's text or of the chip's name; the read-out says it.
+      chip.dataset['place'] = mark ? fixed(mark.value) : '';
     });
   }, signal);
   return answer;

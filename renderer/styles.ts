@@ -25,7 +25,7 @@ const THEME = `
 .lens[data-theme='dark'] {
   color-scheme: dark;
   --ink: #e9e5de; --ink-quiet: #aca69b; --hairline: #45423c; --sheet: #1c1b19; --field: #2b2926; --blue: #6aa8ff;
-  --tint: #d98a12; --tint-strength: 58%; --mark-line: #f2b450; --against: #4a66b0; --place: #4fd0bd; --place-fg: #10201d;
+  --tint: #d98a12; --tint-strength: 42%; --mark-line: #f2b450; --against: #4a66b0; --place: #4fd0bd; --place-fg: #10201d;
   --lens-deletion: #f08c74; --lens-insertion: #58c9a6;
 }
 .lens[data-contrast='more'] {
@@ -114,9 +114,8 @@ const ANSWER = `
 .chip.active { outline: 2px solid var(--focus); outline-offset: 1px; }
 .chip.pinned { background-color: var(--fg); color: var(--paper); }
 .chip.marked { box-shadow: 0 0 0 2px var(--place); }
-.chip-value:empty { display: none; }
-.chip-value {
-  position: absolute; left: 50%; bottom: calc(100% - 1px); translate: -50% 0; padding: 0 4px; border-radius: 3px; z-index: 1;
+.chip.marked::after {
+  content: attr(data-place); position: absolute; left: 50%; bottom: calc(100% - 1px); translate: -50% 0; padding: 0 4px; border-radius: 3px; z-index: 1;
   background: var(--place); color: var(--place-fg); font-size: 10.5px; line-height: 14px; white-space: nowrap; pointer-events: none;
 }
 .readout { min-height: 3.1em; max-width: 68ch; text-wrap: pretty; overflow-wrap: anywhere; }

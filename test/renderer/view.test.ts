@@ -138,7 +138,9 @@ describe('the view, in Chromium', function () {
       page = await stage(browser, script, await explanationDocument());
       await pointAt(page, PLACES.dog);
       assert.deepEqual(await texts(page, '.chip.marked'), ['brown', 'terr']);
-      const values = await page.locator('.chip.marked .chip-value').allInnerTexts();
+      const values = await page
+        .locator('.chip.marked')
+        .evaluateAll((chips) => chips.map((one) => getComputedStyle(one, '::after').content.replaceAll('"', '')));
       for (const value of values) assert.ok(Number(value) > 0.85 && Number(value) <= 1, value);
       assert.match(await page.locator('.readout').innerText(), /^Row 24, column 23: 0\.\d+\. Matters for /);
       await pointAt(page, PLACES.cat);

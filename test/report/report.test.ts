@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import MarkdownIt from 'markdown-it';
+import sharp from 'sharp';
+import { MIME_TYPE } from '../../kernel/document.ts';
+import { cardPng } from '../../kernel/report/card.ts';
+import { escapeMarkdown, hottestPlace, markdown } from '../../kernel/report/markdown.ts';
+import { mimeBundle } from '../../kernel/report/mime-bundle.ts';
+import { plainText } from '../../kernel/report/plain-text.ts';
+import {
+  comparisonDocument,
+  drawStreet,
+  explanation,
+  explanationDocument,
+  hostileTextDocument,
+  largeDocument,
+  noDependenceDocument,
+} from '../renderer/fixture.ts';
+
+/** How many of the pixels in a part of the card are not its paper, 0 … 1. */
+async function inked(
+  png: Buffer,
+  region: { left: number; top: number; width: number; height: number },
+): Promise<number> {
+  const { data, info } = await sharp(png).extract(region).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  let count = 0;
+  for (let at = 0; at < data.length; at += info.channels) if (data[at]! + data[at + 1]! + data[at + 2]! < 720) count++;
+  return count / (info.width * info.height);
+}
+
+describe('the MIME bundle', () => {
+  it('has the document as an object, a card, Markdown and one line of text, and nothing that hosts would prefer to them', async () => {
+    const lens = await explanationDocument();
+    const bundle = await mimeBundle(lens);
+    assert.deepEqual(Object.keys(bundle), [MIME_TYPE, 'image/png', 'text/markdown', 'text/plain']);
+    assert.equal(bundle[MIME_TYPE], lens);
+    const { format } = await sharp(Buffer.from(bundle['image/png'] as string, 'base64')).metadata();
+    assert.equal(format, 'png');
+  });
+
+  it('stays under 300 kB for 24 token maps over a picture of 1024 px', async () => {
+    const lens = await largeDocument();
+    assert.equal(lens.explanations[0]!.maps.length, 25);
+    assert.equal(lens.images[0]!.width, 1024);
+    const size = JSON.stringify(await mimeBundle(lens)).length;
+    assert.ok(size <= 300_000, `${size} bytes`);
+  });
+});
+
+describe('the card', () => {
+  it('is a picture at double density with picture, answer, legend and the tokens’ maps', async () => {
+    const png = await cardPng(await explanationDocument());
+    const { width, height, density } = await sharp(png).metadata();
+    assert.equal(width, 1520);
+    assert.equal(density, 144);
+    assert.ok(height! > 1000 && height! < 2200, `${height} px high`);
+    assert.ok((await inked(png, { left: 50, top: 50, width: 638, height: 638 })) > 0.95, 'the picture');
+    const answer = await inked(png, { left: 736, top: 100, width: 736, height: 140 });
+    assert.ok(answer > 0.05 && answer < 0.6, `the answer covers ${answer}`);
+    assert.ok((await inked(png, { left: 50, top: 860, width: 260, height: 150 })) > 0.8, 'the first token’s map');
+  });
+
+  it('shows the heat: its hottest place is more yellow than without', async () => {
+    const lens = await explanationDocument();
+    const cold = { ...lens, explanations: [{ ...lens.explanations[0]!, maps: [], curves: [], metrics: [] }] };
+    const hot = { left: 48 + Math.round(0.7 * 640) - 10, top: 48 + Math.round(0.72 * 640) - 10, width: 20, height: 20 };
+    const mean = async (png: Buffer): Promise<number[]> =>
+      (await sharp(await sharp(png).removeAlpha().extract(hot).png().toBuffer()).stats()).channels.map(
+        (channel) => channel.mean,
+      );
+    const [warm, plain] = [await mean(await cardPng(lens)), await mean(await cardPng(cold))];
+    assert.ok(warm[1]! > plain[1]! + 40, `green ${warm[1]} against ${plain[1]}`);
+  });
+
+  it('draws its text with its own fonts in several scripts', async () => {
+    const lens = await noDependenceDocument();
+    const ink: number[] = [];
+    for (const text of ['iiiiiiiiii', 'Ωμέγα και άλφα', 'Щедрый вечер', 'ấ ề ộ Ű ł']) {
+      const asked = { ...lens, explanations: [{ ...lens.explanations[0]!, question: text }] };
+      ink.push(await inked(await cardPng(asked), { left: 736, top: 50, width: 736, height: 40 }));
+    }
+    assert.ok(Math.min(...ink) > 0.002, ink.join());
+    assert.equal(new Set(ink).size, ink.length);
+  });
+
+  it('takes tall and wide pictures, long and empty answers, and comparisons', async () => {
+    const lens = await explanationDocument();
+    const long = 'supercalifragilistic'.repeat(20);
+    const [only] = lens.explanations;
+    const wide = { ...lens.images[0]!, ...(await stretched(600, 60)) };
+    const tall = { ...lens.images[0]!, ...(await stretched(60, 600)) };
+    for (const document of [
+      { ...lens, images: [wide] },
+      { ...lens, images: [tall] },
+      { ...lens, explanations: [{ ...only!, question: long, answer: { ...only!.answer, text: long, tokens: [] } }] },
+      {
+        ...lens,
+        explanations: [
+          { ...only!, answer: { ...only!.answer, text: '', tokens: [] }, maps: [], dependsOnImage: false },
+        ],
+      },
+      await comparisonDocument(),
+      await hostileTextDocument(),
+    ]) {
+      const { width, height } = await sharp(await cardPng(document)).metadata();
+      assert.equal(width, 1520);
+      assert.ok(height! > 300 && height! < 4000, `${height}`);
+    }
+  });
+});
+
+async function stretched(width: number, height: number) {
+  const { data } = await drawStreet(64);
+  const picture = await sharp(Buffer.from(data, 'base64')).resize(width, height, { fit: 'fill' }).webp().toBuffer();
+  return { data: picture.toString('base64'), width, height };
+}
+
+describe('Markdown', () => {
+  it('is a table of tokens with what each rests on', async () => {
+    const text = markdown(await explanationDocument());
+    assert.match(text, /^Question: What can you see in this picture\?$/m);
+    assert.match(
+      text,
+      /^\| cat \| 5\.87 \| 95\.1 % \| 0\.269 % \| yes: depends on the image \| bottom left \(30 % across, 73 % down\) \|$/m,
+    );
+    assert.match(text, /^\| under \| 0\.93 \| 95\.1 % \| 37\.5 % \| no: below the threshold \| {2}\|$/m);
+    assert.match(text, /^\| deletion \| 0\.131 \| lower \|$/m);
+  });
+
+  it('says plainly that an answer does not depend on the image', async () => {
+    assert.match(markdown(await noDependenceDocument()), /^The answer does not depend on the image\./m);
+  });
+
+  it('gives the agreement of a comparison', async () => {
+    assert.match(markdown(await comparisonDocument()), /^\| igos\+\+ \| grad-cam \| −0\.07 \| 0\.11 \|$/m);
+  });
+
+  it('shows hostile text as it is: no markup comes of it, and no table breaks', async () => {
+    const lens = await hostileTextDocument();
+    const html = new MarkdownIt({ html: true }).render(markdown(lens));
+    assert.doesNotMatch(html, /<(?:img|script|b|a)\b/);
+    assert.match(html, /&lt;img src=x onerror=/);
+    const rows = html.match(/<tr>[\s\S]*?<\/tr>/g) ?? [];
+    assert.deepEqual(
+      rows.slice(0, 4).map((row) => (row.match(/<t[hd]/g) ?? []).length),
+      [6, 6, 6, 6],
+    );
+  });
+
+  it('escapes so that Markdown gives back the text', () => {
+    const parser = new MarkdownIt({ html: true, linkify: true });
+    for (const text of ['a*b*_c_`d`', '<b>&amp;</b>', '[x](y) ![z](w)', '~~s~~ a|b $x$', 'back\\slash \\* twice']) {
+      const html = parser.renderInline(escapeMarkdown(text));
+      const shown = html
+        .replaceAll('&lt;', '<')
+        .replaceAll('&gt;', '>')
+        .replaceAll('&quot;', '"')
+        .replaceAll('&amp;', '&');
+      assert.equal(shown, text);
+    }
+  });
+
+  it('names the hottest place', () => {
+    const { maps } = explanation();
+    assert.equal(hottestPlace(maps.find(({ label }) => label === 'sun')!), 'top left (17 % across, 17 % down)');
+  });
+});
+
+describe('plain text', () => {
+  it('is one line with question, answer and the words that depend on the image', async () => {
+    assert.equal(
+      plainText(await explanationDocument()),
+      'What can you see in this picture? → A brown terrier and a grey cat sit in front of a house, under the sun. ' +
+        '(depends on the image: cat 5.87, terr 4.42, house 3.2, sun 2.78, brown 2.31, grey 1.76, front 1.12; ' +
+        'deletion 0.131, insertion 0.817, energy inside 0.71)',
+    );
+    assert.match(plainText(await noDependenceDocument()), /\(does not depend on the image\)$/);
+    assert.doesNotMatch(plainText(await hostileTextDocument()), /\n/);
+  });
+});
