@@ -100,7 +100,7 @@ export async function run(args: readonly string[]): Promise<void> {
 /** Opens the forward and the gradient graph of one reference case, with their feeds. */
 async function prepare(threads: number) {
   const reference = Reference.parse(JSON.parse(await readFile(path.join(ROOT, 'test/reference/pocket.json'), 'utf8')));
-  const [scene] = reference.cases;
+  const scene = reference.cases[0]!;
   const files = await readModelFiles(modelFolder('pocket'));
   const family = familyOf(files.config);
   const view = family.views(files.config, files.preprocessor)[0]!;
