@@ -137,7 +137,7 @@ const RESULTS = `
 .curves figure { max-width: 400px; margin-left: -6px; }
 .lens-plot { display: block; width: 100%; height: auto; background: none; color: var(--fg); font: 11px system-ui, sans-serif; overflow: visible; }
 .lens-plot text, .lens-plot tspan { white-space: pre; }
-.scores { display: flex; flex-wrap: wrap; gap: 6px 24px; }
+.scores { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 6px 24px; }
 .scores div { display: grid; }
 .scores dt { color: var(--quiet); font-size: 12px; }
 .scores dd { font-size: 16px; font-weight: 600; line-height: 1.3; }

@@ -69,10 +69,11 @@ export const NO_DEPENDENCE = 'The answer does not depend on the image.';
 
 /** Why it is said that an answer does not depend on the image. */
 export function noDependenceReason({ answer }: Explanation): string {
-  const largest = Math.max(...answer.tokens.map(({ llr }) => llr));
-  const found = answer.tokens.length > 0 ? ` The largest ratio is ${figure(largest)}.` : '';
+  // Stop words and punctuation are left out whatever their ratio.
+  const ratios = answer.tokens.filter(({ reason }) => reason === 'below threshold').map(({ llr }) => llr);
+  const found = ratios.length > 0 ? ` The largest ratio is ${figure(Math.max(...ratios))}.` : '';
   return (
-    `No word of it becomes clearly less likely when the image is replaced by a baseline ` +
+    `No word of its content becomes clearly less likely when the image is replaced by a baseline ` +
     `(log-likelihood ratio above ${figure(answer.threshold)}).${found} There is no heatmap to draw.`
   );
 }
