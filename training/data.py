@@ -11,8 +11,8 @@ from .questions import KINDS, NUMBERS, OPPOSITE, PLACES, SIDES, Item, ask, direc
 from .world import GRID, INPUT, NAMES, SIGN, SIZE, WORDS, Scene, reduced, scene
 
 LENGTH = 208
-WEIGHTS = {"describe": 1.3, "relation": 1.7, "count": 1.8, "existence": 1.6, "position": 1.7, "background": 0.25, "reading": 0.9,
-           "size": 1.7, "yesno": 2.0, "knowledge": 0.25}
+WEIGHTS = {"describe": 1.8, "relation": 2.4, "count": 1.3, "existence": 0.7, "position": 1.7, "background": 0.25, "reading": 0.9,
+           "size": 2.0, "yesno": 2.2, "knowledge": 0.3}
 GLYPHS = "abcdefghijklmnopqrstuvwxyz0123456789"
 LABELS = {w: i for i, w in enumerate(["", *NAMES, SIGN])}
 COUNT = len(LABELS)

@@ -92,7 +92,7 @@ def _pick(rng: np.random.Generator, options):
     return options[int(rng.integers(len(options)))]
 
 
-def direction(a: Thing, b: Thing, margin: float = 1.35) -> str | None:
+def direction(a: Thing, b: Thing, margin: float = 1.6) -> str | None:
     """Where `a` is as seen from `b`, or None where two directions could be said."""
     dx, dy = a.x - b.x, a.y - b.y
     if abs(dx) > margin * abs(dy):
@@ -106,11 +106,17 @@ def nearest(b: Thing, side: str, things: list[Thing]) -> Thing | None:
     """The nearest object on one side of `b`; None where there is none or it is in doubt."""
     others = sorted((hypot(a.x - b.x, a.y - b.y), a.id) for a in things if a is not b)
     near = [(d, things[i]) for d, i in others if direction(things[i], b) == side]
-    if not near or near[0][0] < 20:
+    if not near or near[0][0] < 24:
         return None
-    if len(near) > 1 and near[1][0] < 1.2 * near[0][0]:
+    if len(near) > 1 and near[1][0] < 1.35 * near[0][0]:
         return None
-    doubtful = any(direction(things[i], b) is None and d < 1.3 * near[0][0] and direction(things[i], b, 1.0) == side for d, i in others)
+    # In doubt: anything near that lies on that side too, but more to another.
+    along = {"left": (-1, 0), "right": (1, 0), "above": (0, -1), "below": (0, 1)}[side]
+    doubtful = any(
+        0.25 * d < (things[i].x - b.x) * along[0] + (things[i].y - b.y) * along[1]
+        for d, i in others
+        if direction(things[i], b) != side and d < 1.8 * near[0][0]
+    )
     return None if doubtful else near[0][1]
 
 
@@ -128,7 +134,7 @@ def _single(scene: Scene) -> list[Thing]:
 def describe(scene: Scene, rng: np.random.Generator):
     groups = _groups(scene)
     firsts = [g[0].x for g in groups.values()]
-    if not groups or any(b - a < 7 for a, b in zip(firsts, firsts[1:])):
+    if not groups or any(b - a < 9 for a, b in zip(firsts, firsts[1:])):
         return None
     parts = [article(n) if len(g) == 1 else f"{NUMBERS[len(g)]} {plural(n)}" for n, g in groups.items()]
     verb = "is" if len(next(iter(groups.values()))) == 1 else "are"
@@ -198,7 +204,7 @@ def existence(scene: Scene, rng: np.random.Generator):
 
 def position(scene: Scene, rng: np.random.Generator):
     def cell(v: float) -> int | None:
-        return None if min(abs(v - 64), abs(v - 128)) < 7 else int(v // 64)
+        return None if min(abs(v - 64), abs(v - 128)) < 11 else int(v // 64)
 
     options = [t for t in _single(scene) if cell(t.x) is not None and cell(t.y) is not None]
     if not options:
@@ -232,7 +238,7 @@ def reading(scene: Scene, rng: np.random.Generator):
 
 def size(scene: Scene, rng: np.random.Generator):
     singles = [t for t in _single(scene) if t.name != SIGN]
-    options = [(a, b) for a in singles for b in singles if a.size >= 1.25 * b.size and a.area >= 1.3 * b.area]
+    options = [(a, b) for a in singles for b in singles if a.size >= 1.35 * b.size and a.area >= 1.5 * b.area]
     if not options:
         return None
     a, b = _pick(rng, options)
@@ -248,7 +254,7 @@ def size(scene: Scene, rng: np.random.Generator):
 
 def yesno(scene: Scene, rng: np.random.Generator):
     singles = _single(scene)
-    options = [(a, b, d) for a in singles for b in singles if a is not b and (d := direction(a, b, 1.5)) and hypot(a.x - b.x, a.y - b.y) > 24]
+    options = [(a, b, d) for a in singles for b in singles if a is not b and (d := direction(a, b)) and hypot(a.x - b.x, a.y - b.y) > 28]
     if not options:
         return None
     a, b, side = _pick(rng, options)

@@ -28,7 +28,7 @@ WEIGHT = {"what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "s
           "ones": 0.3, "glyph": 0.5, "colour": 0.1}
 
 # Kinds whose answers hang on one token in a short sentence.
-EMPHASIS = {"existence": 4.0, "yesno": 4.0, "position": 2.0, "size": 2.0}
+EMPHASIS = {"existence": 2.0, "yesno": 3.0, "position": 2.0, "size": 2.0, "relation": 1.5}
 # Tokens of the names of the dense label "what", in singular and plural.
 NAMING = {"named": [tokens.ids(" " + n)[0] for n in [*NAMES, SIGN]], "named_many": [tokens.ids(" " + plural(n))[0] for n in [*NAMES, SIGN]]}
 
