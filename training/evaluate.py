@@ -1,18 +1,19 @@
-"""Exact match by kind on held-out scenes, with the image, with it wholly blurred, and with none: `python -m training.evaluate`."""
+"""Exact match by kind on held-out scenes, with the image, with it wholly blurred, and with none: `python -m training.evaluate`.
+
+Judges the exported weights.
+"""
 
 import argparse
-import json
-from collections import defaultdict
-from pathlib import Path
+from multiprocessing import get_context
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
 from . import tokens
-from .export import load
 from .generate import answer_greedily
 from .questions import BLIND, KINDS, ask
+from .weights import from_onnx
 from .world import reduced, scene
 
 SEED = 2
@@ -26,42 +27,46 @@ def views(image: Image.Image) -> dict[str, np.ndarray]:
     return {"image": small, "blurred": blurred, "black": np.zeros_like(small), "mean": mean}
 
 
+def judge(index: int) -> list[tuple[str, str, bool, str, str, str]]:
+    """(view, kind, exact, question, reference, answer) of each question on each view of a held-out scene."""
+    drawn, rng = scene(SEED, index)
+    items = [item for kind in KINDS if (item := ask(kind, drawn, rng))]
+    found = []
+    for view, pixels in views(drawn.image).items():
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))[None] / 127.5 - 1
+        for item, answer in zip(items, answer_greedily(_model, tensor, [i.question for i in items])):
+            exact = answer == tokens.answer_ids(item.answer)
+            found.append((view, item.kind, exact, item.question, item.answer, tokens.load().decode(answer).strip()))
+    return found
+
+
+def _start() -> None:
+    global _model
+    torch.set_num_threads(1)
+    _model = from_onnx(tokens.FOLDER)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=None)
     parser.add_argument("--scenes", type=int, default=1000)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--image-only", action="store_true")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--wrong", type=int, default=0, help="print so many wrong answers")
     o = parser.parse_args()
-    torch.set_num_threads(o.threads)
-    model = load(o.checkpoint)
-    right = defaultdict(lambda: defaultdict(list))
-    wrong = []
-    for index in range(o.scenes):
-        drawn, rng = scene(SEED, index)
-        items = [item for kind in KINDS if (item := ask(kind, drawn, rng))]
-        for view, pixels in views(drawn.image).items():
-            if o.image_only and view != "image":
-                continue
-            tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))[None] / 127.5 - 1
-            for item, answer in zip(items, answer_greedily(model, tensor, [i.question for i in items])):
-                exact = answer == tokens.answer_ids(item.answer)
-                right[view][item.kind].append(exact)
-                if view == "image" and not exact:
-                    wrong.append((index, item.question, item.answer, tokens.load().decode(answer)))
-    table = {}
-    for view, kinds in right.items():
-        row = {k: round(100 * float(np.mean(kinds[k])), 1) for k in KINDS if k in kinds}
-        row["all"] = round(100 * float(np.mean(sum(kinds.values(), []))), 1)
-        row["needs image"] = round(100 * float(np.mean(sum((v for k, v in kinds.items() if k not in BLIND), []))), 1)
-        table[view] = row
-    counts = {k: len(v) for k, v in right["image"].items()}
-    print("| | questions | " + " | ".join(table) + " |")
-    for kind in [*KINDS, "all", "needs image"]:
-        n = counts.get(kind, sum(v for k, v in counts.items() if kind == "all" or k not in BLIND))
-        print(f"| {kind} | {n} | " + " | ".join(str(table[v].get(kind, "")) for v in table) + " |")
-    for line in wrong[:40]:
-        print(json.dumps(line))
+    with get_context("spawn").Pool(o.processes, _start) as pool:
+        judged = sum(pool.imap(judge, range(o.scenes), chunksize=10), [])
+
+    def share(view: str, kinds) -> str:
+        exact = [e for v, k, e, *_ in judged if v == view and k in kinds]
+        return f"{100 * sum(exact) / max(1, len(exact)):.1f}"
+
+    names = ["image", "blurred", "black", "mean"]
+    print("| kind | questions | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
+    seeing = [k for k in KINDS if k not in BLIND]
+    for name, kinds in [*((k, [k]) for k in KINDS), ("all", KINDS), ("all that need the image", seeing)]:
+        count = sum(v == "image" and k in kinds for v, k, *_ in judged)
+        print(f"| {name} | {count} | " + " | ".join(share(v, kinds) for v in names) + " |")
+    for view, kind, exact, *texts in [j for j in judged if j[0] == "image" and not j[2]][: o.wrong]:
+        print(kind, *texts, sep=" | ")
 
 
 if __name__ == "__main__":

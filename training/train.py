@@ -1,4 +1,4 @@
-"""Train `pocket`: `python -m training.train --minutes 70`. Resumes from training/checkpoints/last.pt where there is one.
+"""Train `pocket`: `python -m training.train`. Resumes from training/checkpoints/last.pt where there is one.
 
 The weights are float32; forward and backward run on a bfloat16 copy of them, which processors with AVX512_BF16 or AMX compute three times
 as fast. Answers and the dense labels of the encoder (which stand in for CLIP's pretraining) are learned together.
@@ -24,9 +24,11 @@ from .questions import KINDS, plural
 from .world import NAMES, SIGN
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
-WEIGHT = {"what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "same": 0.4, "rank": 0.3, "word": 0.3, "tens": 0.3,
-          "ones": 0.3, "glyph": 0.5, "colour": 0.1}
-
+# Of each part of the loss
+WEIGHT = {
+    "answers": 1.0, "what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "same": 0.4, "rank": 0.3, "word": 0.3, "tens": 0.3,
+    "ones": 0.3, "glyph": 0.5, "colour": 0.1, "place": 1.5, "named": 0.5, "named_many": 0.5, "found": 0.5, "many": 0.5, "where": 1.0, "verdict": 1.0,
+}
 # Kinds whose answers hang on one token in a short sentence.
 EMPHASIS = {"existence": 2.0, "yesno": 3.0, "position": 2.0, "size": 2.0, "relation": 1.5}
 # Tokens of the names of the dense label "what", in singular and plural.
@@ -60,88 +62,89 @@ def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
     return torch.cat([torch.zeros(b, t, before, dtype=dtype), (~own).to(dtype) * -1e9], 2)[:, None]
 
 
-def loss(trainee: Trainee, forward, batch: Batch, noise: torch.Generator) -> tuple[Tensor, dict]:
-    """The training loss, and for logging the answers' loss and exact match by kind."""
+def encoder_losses(dense: Tensor, labels: Tensor, place: Tensor) -> dict[str, Tensor]:
+    """Of the dense labels of each patch, and of the place and size of the object there."""
+    losses = {}
+    for i, (name, piece) in enumerate(zip(HEADS, dense.float().split([*HEADS.values(), 3], 2))):
+        known = labels[:, i] >= 0
+        if known.any():
+            losses[name] = F.cross_entropy(piece[known], labels[:, i][known])
+    known = labels[:, 0] > 0
+    losses["place"] = (dense[..., -3:][known].float() - place[known]).abs().mean()
+    return losses
+
+
+def lookup_losses(model: Pocket, ids: Tensor, first: int, features: Tensor, found: Tensor, probe: Tensor, labels: Tensor, place: Tensor) -> dict[str, Tensor]:
+    """Of finding in the image what a word names. `first` tokens stand before the image."""
+    losses = {}
+    # What an object's patch becomes for the decoder should resemble the embeddings of its name, so that words find what they name.
+    known = labels[:, 0] > 0
+    for name, words in NAMING.items():
+        logits = (features[known] @ model.decoder.embed(torch.tensor(words)).t()).float()
+        losses[name] = F.cross_entropy(logits, labels[:, 0][known] - 1)
+    # From a name, one head looks at the patches of what it names, or at <bos> where there is none.
+    named = NAMED[ids] * (labels[:, 0, :1] >= 0)
+    rows = named.nonzero(as_tuple=True)
+    patches = labels[:, 0][rows[0]] == named[rows][:, None]
+    columns = F.pad(patches, (first, 0))
+    columns[:, 0] = ~patches.any(1)
+    scores = found[rows].float()
+    losses["found"] = (scores.logsumexp(1) - scores.masked_fill(~columns, -1e9).logsumexp(1)).mean()
+    # What it finds there, the name must then know: how many there are, and of a single one its place and size.
+    probe = probe[rows].float()
+    many = (labels[:, list(HEADS).index("same")][rows[0]] * patches).amax(1)
+    losses["many"] = F.cross_entropy(probe[:, :4], many)
+    where = (place[rows[0]] * patches[:, :, None]).sum(1) / patches.sum(1).clamp(min=1)[:, None]
+    losses["where"] = (probe[:, 4:] - where)[many == 1].abs().mean()
+    return losses
+
+
+def exact_match(batch: Batch, wrong: np.ndarray) -> dict[str, list[bool]]:
+    """Of each kind's questions on pictures that can be seen, which were answered without a wrong token. `wrong` [b, t]."""
+    seen = (batch.pair >= 0) & (batch.labels[:, 0, :1] >= 0)
+    index = (np.arange(len(wrong))[:, None] * 64 + batch.pair)[seen]
+    misses = np.bincount(index, wrong[seen], minlength=64 * len(wrong))
+    kinds = np.full(64 * len(wrong), -1)
+    kinds[index] = batch.kind[seen]
+    return {k: (misses[kinds == i] == 0).tolist() for i, k in enumerate(KINDS)}
+
+
+def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor, dict]:
+    """The training loss; and for the log its parts, and exact match by kind."""
     model, dtype = trainee.model, next(trainee.parameters()).dtype
     pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
     noisy = torch.rand(len(pixels), 1, 1, 1, generator=noise)
     pixels = pixels + torch.randn(pixels.shape, generator=noise) * ((noisy - 0.8).clamp(min=0))
-    ids, positions, pair, target = (torch.from_numpy(a) for a in (batch.tokens, batch.positions, batch.pair, batch.target))
+    ids, positions, pair, target, place = (torch.from_numpy(a) for a in (batch.tokens, batch.positions, batch.pair, batch.target, batch.place))
+    labels, verdict = torch.from_numpy(batch.labels).long(), torch.from_numpy(batch.verdict).long()
     prefix = torch.tensor(tokens.prefix())
     bias = mask(pair, len(prefix) + model.config.tokens, dtype)
-    states, dense, features, found, probe, judged = forward(pixels.to(dtype), prefix, ids, positions, bias)
+    states, dense, features, found, probe, judged = trainee(pixels.to(dtype), prefix, ids, positions, bias)
 
     at = target >= 0
     logits = model.decoder.head(states[at]).float()
-    right = target[at]
-    each = F.cross_entropy(logits, right, reduction="none")
+    each = F.cross_entropy(logits, target[at], reduction="none")
     weight = torch.tensor([EMPHASIS.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
-    answers = (each * weight).sum() / weight.sum()
-
-    total, parts = answers, {}
-    labels = torch.from_numpy(batch.labels).long()
-    dense = dense.float()
-    for i, (name, piece) in enumerate(zip(HEADS, dense.split([*HEADS.values(), 3], 2))):
-        known = labels[:, i] >= 0
-        if known.any():
-            parts[name] = F.cross_entropy(piece[known], labels[:, i][known])
-            total = total + WEIGHT[name] * parts[name]
-    known = labels[:, 0] > 0
-    parts["place"] = (dense[..., -3:][known] - torch.from_numpy(batch.place)[known]).abs().mean()
-    total = total + 1.5 * parts["place"]
-    # What an object's patch becomes for the decoder should resemble the embeddings of its name, so that words find what they name.
-    for name, words in NAMING.items():
-        logit = (features[known] @ model.decoder.embed(torch.tensor(words)).t()).float()
-        parts[name] = F.cross_entropy(logit, labels[:, 0][known] - 1)
-        total = total + 0.5 * parts[name]
-    # From a name, one head looks at the patches of what it names, or at <bos> where there is none.
-    named = NAMED[ids] * (labels[:, 0, :1] >= 0)
-    rows = named.nonzero(as_tuple=True)
-    scores = found[rows].float()
-    right_patch = labels[:, 0][rows[0]] == named[rows][:, None]
-    target_column = torch.zeros(scores.shape, dtype=torch.bool)
-    target_column[:, len(prefix) :] = right_patch
-    target_column[:, 0] = ~right_patch.any(1)
-    parts["found"] = (scores.logsumexp(1) - scores.masked_fill(~target_column, -1e9).logsumexp(1)).mean()
-    total = total + 0.5 * parts["found"]
-
-    # What it finds there, the name must then know: how many there are, and of a single one its place and size.
-    probe, place = probe[rows].float(), torch.from_numpy(batch.place)[rows[0]]
-    many = (labels[:, list(HEADS).index("same")][rows[0]] * right_patch).amax(1)
-    parts["many"] = F.cross_entropy(probe[:, :4], many)
-    one = many == 1
-    where = (place * right_patch[:, :, None]).sum(1) / right_patch.sum(1).clamp(min=1)[:, None]
-    parts["where"] = (probe[:, 4:][one] - where[one]).abs().mean()
-    total = total + 0.5 * parts["many"] + parts["where"]
-
+    losses = {"answers": (each * weight).sum() / weight.sum()}
+    losses |= encoder_losses(dense, labels, place)
+    losses |= lookup_losses(model, ids, len(prefix), features, found, probe, labels, place)
     # At the end of the question the judgement is made, one block before the answer.
-    verdict = torch.from_numpy(batch.verdict).long() * (labels[:, 0, :1] >= 0) - (labels[:, 0, :1] < 0).long()
-    parts["verdict"] = F.cross_entropy(judged[verdict >= 0].float(), verdict[verdict >= 0])
-    total = total + parts["verdict"]
-    yesno = (verdict >= 0) & (verdict < 4)
-    parts["verdict_side"] = F.cross_entropy(judged[yesno].float(), verdict[yesno]).detach()
+    judging = (verdict >= 0) & (labels[:, 0, :1] >= 0)
+    losses["verdict"] = F.cross_entropy(judged[judging].float(), verdict[judging])
+    total = sum(WEIGHT[name] * value for name, value in losses.items())
 
-    with torch.no_grad():
-        wrong = torch.zeros(target.shape, dtype=torch.bool)
-        wrong[at] = logits.argmax(-1) != right
-        wrong, pairs, kinds = wrong.numpy(), batch.pair, batch.kind
-        blank = (batch.labels[:, 0, 0] < 0)[:, None]
-        index = (np.arange(len(pairs))[:, None] * 64 + pairs)[(pairs >= 0) & ~blank]
-        miss = np.bincount(index, wrong[(pairs >= 0) & ~blank], minlength=64 * len(pairs))
-        kind = np.full(64 * len(pairs), -1)
-        kind[index] = kinds[(pairs >= 0) & ~blank]
-    return total, {"answers": answers.item(), "parts": {k: v.item() for k, v in parts.items()},
-                   "exact": {k: (miss[kind == i] == 0).tolist() for i, k in enumerate(KINDS)}}
+    wrong = np.zeros(target.shape)
+    wrong[at.numpy()] = (logits.argmax(-1) != target[at]).numpy()
+    return total, {"parts": {k: v.item() for k, v in losses.items()}, "exact": exact_match(batch, wrong)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=75, help="length of the schedule; training stops at its end")
+    parser.add_argument("--minutes", type=float, default=100, help="length of the schedule; training stops at its end")
     parser.add_argument("--batch", type=int, default=24, help="scenes a step")
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--rate", type=float, default=2.5e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (0: at the end of the schedule)")
-    parser.add_argument("--compile", action="store_true", help="compile with torch.compile (needs a C++ compiler)")
     parser.add_argument("--name", default="last", help="name of the checkpoint")
     parser.add_argument("--fresh", action="store_true", help="ignore checkpoints")
     o = parser.parse_args()
@@ -171,7 +174,7 @@ def main() -> None:
     last = CHECKPOINTS / f"{o.name}.pt"
     if last.exists() and not o.fresh:
         saved = torch.load(last)
-        master.load_state_dict(saved["master"], strict=False)
+        master.load_state_dict(saved["master"])
         average.load_state_dict(saved["average"])
         for optimizer, state in zip(optimizers, saved["optimizers"]):
             optimizer.load_state_dict(state)
@@ -179,7 +182,6 @@ def main() -> None:
 
     asked_to_stop = []
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.append(True))
-    forward = torch.compile(fast, dynamic=False) if o.compile else fast
     noise = torch.Generator()
     start = last_saved = time.time()
     log, window = open(CHECKPOINTS / "log.jsonl", "a"), []
@@ -194,7 +196,7 @@ def main() -> None:
             torch._foreach_copy_(quick, params)
         for p in quick:
             p.grad = None
-        value, seen = loss(fast, forward, batch, noise.manual_seed(step))
+        value, seen = loss(fast, batch, noise.manual_seed(step))
         value.backward()
         for p, q in zip(params, quick):
             p.grad = q.grad.float() if q.grad is not None else None
@@ -207,10 +209,10 @@ def main() -> None:
         window.append(seen)
         if step % 50 == 0:
             exact = {k: sum((w["exact"][k] for w in window), []) for k in KINDS}
-            line = {"step": step, "seconds": round(seconds), "rate": round(rate, 6), "answers": np.mean([w["answers"] for w in window]).round(4),
-                    "all": np.mean(sum(exact.values(), [])).round(3), **{k: np.mean(v).round(3) for k, v in exact.items()},
-                    **{"d_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]).round(3) for k in [*HEADS, "place", *NAMING, "found", "many", "where", "verdict", "verdict_side"]}}
-            text = json.dumps({k: float(v) for k, v in line.items()})
+            line = {"step": step, "seconds": round(seconds), "rate": round(rate, 6), "all": np.mean(sum(exact.values(), [])),
+                    **{k: np.mean(v) for k, v in exact.items()},
+                    **{"loss_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]) for k in WEIGHT}}
+            text = json.dumps({k: round(float(v), 6 if k == "rate" else 3) for k, v in line.items()})
             print(text, flush=True)
             log.write(text + "\n")
             log.flush()
