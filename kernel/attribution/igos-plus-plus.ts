@@ -2,7 +2,7 @@ import { IGOS_SCHEMA, PAPER } from './igos-options.ts';
 import type { IgosOptions } from './igos-options.ts';
 import { evenAlphas, integratedScores } from './integrated-score.ts';
 import type { IntegratedTerm } from './integrated-score.ts';
-import { complement, filledMask, mapMask } from './mask.ts';
+import { complement, filledMask, mapMask, narrowed } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
 import { nesterov } from './optimisers.ts';
 import { noiseSeed } from './noise-seed.ts';
@@ -31,9 +31,8 @@ export const igosPlusPlus: AttributionMethod<IgosOptions> = {
     const alphas = evenAlphas(integrationSteps);
     const regularise = regulariser(scorer.image, maskSize, maskSize, options);
     const report = stage('mask', iterations, context);
-    // The product of two equal masks is the mask to start from.
-    const first = start && mapMask(resampled(complement(start), maskSize, maskSize), (m) => Math.sqrt(Math.max(m, 0)));
-    let deletion = first ?? filledMask(maskSize, maskSize, 1);
+    const prior = start && resampled(start, maskSize, maskSize);
+    let deletion = filledMask(maskSize, maskSize, 1);
     let insertion = deletion;
     const optimisers = [
       nesterov(options.learningRate, options.momentum),
@@ -62,6 +61,7 @@ export const igosPlusPlus: AttributionMethod<IgosOptions> = {
       const onInsertion = onProduct.map((g, cell) => g * deletion.data[cell]! - ins!.gradient[cell]! / 2);
       deletion = optimisers[0]!.step(deletion, onDeletion);
       insertion = optimisers[1]!.step(insertion, onInsertion);
+      if (i === 0 && prior) [deletion, insertion] = [narrowed(deletion, prior), narrowed(insertion, prior)];
       report(i + 1, (del!.value - ins!.value + both!.value - bothIns!.value) / 2 + value);
     }
     return complement(times(deletion, insertion));

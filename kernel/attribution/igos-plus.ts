@@ -4,7 +4,7 @@ import { resampled } from './bilinear.ts';
 import { IGOS_SCHEMA, PAPER } from './igos-options.ts';
 import type { IgosOptions } from './igos-options.ts';
 import { evenAlphas, integratedScores, randomAlphas } from './integrated-score.ts';
-import { complement, filledMask, mapMask } from './mask.ts';
+import { complement, filledMask, mapMask, narrowed } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
 import { noiseSeed } from './noise-seed.ts';
 import { nesterov, normalised } from './optimisers.ts';
@@ -74,7 +74,8 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
     const alphas = (count: number) =>
       options.intervals === 'even' ? evenAlphas(count) : randomAlphas(count, () => random.uniform());
     const report = stage('mask', iterations, context);
-    let mask = start ? complement(resampled(start, maskSize, maskSize)) : filledMask(maskSize, maskSize, 1);
+    const prior = start && resampled(start, maskSize, maskSize);
+    let mask = filledMask(maskSize, maskSize, 1);
     let sum = filledMask(maskSize, maskSize, 0);
 
     for (let i = 0; i < iterations; i++) {
@@ -91,6 +92,8 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
         mask,
         gradient.map((g, cell) => g + deletion!.gradient[cell]! - insertion!.gradient[cell]!),
       );
+      // The joint map says where anything is; the first step from the whole image says what of it is this token's.
+      if (i === 0 && prior) mask = narrowed(mask, prior);
       const now = mask;
       sum = mapMask(sum, (m, cell) => m + now.data[cell]! / iterations);
       report(i + 1, deletion!.value - insertion!.value + value);

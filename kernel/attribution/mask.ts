@@ -12,3 +12,13 @@ export function mapMask(mask: Mask, of: (value: number, index: number) => number
 
 /** 1 − m: turns a mask into saliency and back, and swaps image and baseline. */
 export const complement = (mask: Mask): Mask => mapMask(mask, (m) => 1 - m);
+
+/**
+ * A mask whose saliency is narrowed to where a prior map is: `1 − (1 − m)·prior/max(prior)`. A flat prior changes nothing.
+ * @param prior saliency of the mask's shape
+ */
+export function narrowed(mask: Mask, prior: Mask): Mask {
+  const most = prior.data.reduce((max, value) => Math.max(max, value), 0);
+  if (most === 0) return mask;
+  return mapMask(mask, (m, cell) => 1 - ((1 - m) * prior.data[cell]!) / most);
+}

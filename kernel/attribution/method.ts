@@ -19,7 +19,7 @@ export interface AttributionMethod<Options extends object = object> {
   readonly presets?: Readonly<Record<string, Readonly<Options>>>;
   /**
    * @param weights w_t for each answer token: 1 for the tokens to explain and 0 elsewhere
-   * @param start saliency to start from, for methods that can (a token's map starts from the joint one)
+   * @param start the joint map, when a single token's map is made: where the answer's evidence lies, for methods that can use it
    * @returns saliency (not the mask): high where the image matters, any non-negative range
    */
   attribute(

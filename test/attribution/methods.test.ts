@@ -4,6 +4,7 @@ import { integratedScores, evenAlphas } from '../../kernel/attribution/integrate
 import { inLockstep } from '../../kernel/attribution/lockstep.ts';
 import { filledMask } from '../../kernel/attribution/mask.ts';
 import { METHODS, chosenMethod } from '../../kernel/attribution/methods.ts';
+import { nesterov, normalised } from '../../kernel/attribution/optimisers.ts';
 import type { MethodChoice } from '../../kernel/attribution/methods.ts';
 import type { AttributionContext, FeatureGradient, Mask, Progress, Scorer } from '../../kernel/attribution/scorer.ts';
 import { AbortError, LensError } from '../../kernel/errors.ts';
@@ -85,6 +86,46 @@ for (const choice of everyChoice) {
     });
   });
 }
+
+describe('a token’s map that starts from the joint one', () => {
+  for (const choice of everyChoice.filter(({ name }) => name.startsWith('igos'))) {
+    it(`shows the token’s region alone: ${choice.name}, ${choice.preset ?? 'default'}`, async () => {
+      const { method, options } = chosenMethod(choice);
+      const joint = await method.attribute(toy(), BOTH, options, { seed: 0 });
+      const map = await method.attribute(toy(), FIRST, options, { seed: 0 }, joint);
+      assert.ok(energyIn(map, LEFT) > 0.5, `${energyIn(map, LEFT)} of the map lies in the token’s region`);
+      assert.ok(energyIn(map, RIGHT) < 0.02, `${energyIn(map, RIGHT)} lies in the other token’s`);
+    });
+  }
+});
+
+describe('optimisers', () => {
+  const at = (...data: number[]): Mask => ({ rows: 1, cols: data.length, data: Float32Array.from(data) });
+
+  it('Nesterov: ζ_i = M − η·g, then i/(i + m) of the difference, worked out by hand', () => {
+    const optimiser = nesterov(0.5, 3);
+    // ζ_0 = 1 − ½·0.25 = 0.875, and no momentum yet.
+    const first = optimiser.step(at(1), Float32Array.of(0.25));
+    assert.equal(first.data[0], 0.875);
+    // ζ_1 = 0.875 − ½·0.25 = 0.75; M = 0.75 + ¼·(0.75 − 0.875) = 0.71875.
+    assert.equal(optimiser.step(first, Float32Array.of(0.25)).data[0], 0.71875);
+  });
+
+  it('Nesterov keeps the mask within 0 and 1', () => {
+    assert.deepEqual([...nesterov(10, 5).step(at(0.5, 0.5), Float32Array.of(1, -1)).data], [0, 1]);
+  });
+
+  it('normalised: the cell that matters most moves by the learning rate, whatever the scale', () => {
+    for (const scale of [1e-6, 1, 1e6]) {
+      const { data } = normalised(0.25, 0.5).step(at(1, 1, 0.5), Float32Array.of(2 * scale, scale, -scale));
+      assert.deepEqual([...data], [0.75, 0.875, 0.625]);
+    }
+  });
+
+  it('normalised: stays where there is no gradient', () => {
+    assert.deepEqual([...normalised(0.25, 0.5).step(at(0.3), Float32Array.of(0)).data], [Math.fround(0.3)]);
+  });
+});
 
 describe('the paper preset', () => {
   it('costs what the paper says: 100 gradients for iGOS+, 200 for iGOS++', async () => {
