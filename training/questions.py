@@ -108,14 +108,14 @@ def nearest(b: Thing, side: str, things: list[Thing]) -> Thing | None:
     near = [(d, things[i]) for d, i in others if direction(things[i], b) == side]
     if not near or near[0][0] < 24:
         return None
-    if len(near) > 1 and near[1][0] < 1.35 * near[0][0]:
+    if len(near) > 1 and near[1][0] < 1.6 * near[0][0]:
         return None
     # In doubt: anything near that lies on that side too, but more to another.
     along = {"left": (-1, 0), "right": (1, 0), "above": (0, -1), "below": (0, 1)}[side]
     doubtful = any(
         0.25 * d < (things[i].x - b.x) * along[0] + (things[i].y - b.y) * along[1]
         for d, i in others
-        if direction(things[i], b) != side and d < 1.8 * near[0][0]
+        if direction(things[i], b) != side and d < 2.2 * near[0][0]
     )
     return None if doubtful else near[0][1]
 
