@@ -5,7 +5,7 @@ import type { Curve } from '../document.ts';
 export interface RemovalOptions {
   /** What takes the place of removed cells. */
   readonly baseline: BaselineName;
-  /** How many steps the whole image is removed in, about; the paper's 50 takes 20 of 1024 cells a step. */
+  /** In about how many steps the whole image is removed. Default 50. */
   readonly steps?: number;
 }
 
@@ -14,8 +14,20 @@ export interface RemovalCurves {
   readonly insertion: Curve;
 }
 
+/** The paper's 50 takes 20 of 1024 cells a step. */
+const STEPS = 50;
+
 /** Below this difference of mean probabilities, image and baseline say the same and there is nothing to normalise by. */
 const LEAST_DIFFERENCE = 1e-6;
+
+/** Cells of a step, and how many steps there are. */
+function stepsOf(cells: number, steps: number): { readonly size: number; readonly count: number } {
+  const size = Math.max(1, Math.floor(cells / steps));
+  return { size, count: Math.ceil(cells / size) };
+}
+
+/** How many evaluations `removalCurves` takes for a map of so many cells. */
+export const removalEvaluations = (cells: number, steps = STEPS): number => 2 + 2 * stepsOf(cells, steps).count;
 
 /**
  * Deletion and insertion: cells are taken away from the image (brought back to the baseline) in the order of their saliency,
@@ -32,12 +44,12 @@ export async function removalCurves(
   scorer: Scorer,
   map: Mask,
   tokens: readonly number[],
-  { baseline, steps = 50 }: RemovalOptions,
+  { baseline, steps = STEPS }: RemovalOptions,
 ): Promise<RemovalCurves | undefined> {
   const cells = map.data.length;
   const order = Array.from(map.data.keys()).sort((a, b) => map.data[b]! - map.data[a]! || a - b);
-  const aStep = Math.max(1, Math.floor(cells / steps));
-  const counts = Array.from({ length: Math.ceil(cells / aStep) }, (_, i) => Math.min((i + 1) * aStep, cells));
+  const { size, count } = stepsOf(cells, steps);
+  const counts = Array.from({ length: count }, (_, i) => Math.min((i + 1) * size, cells));
 
   const marked = (count: number, inside: number): Mask => {
     const data = new Float32Array(cells).fill(1 - inside);

@@ -169,6 +169,10 @@ describe('the explain task', () => {
       assert.equal(steps.at(-1)!.step, steps.at(-1)!.steps);
     }
     assert.ok(seen.some(({ loss }) => Number.isFinite(loss)));
+    assert.ok(seen.every(({ remainingMs }) => remainingMs !== undefined && remainingMs >= 0));
+    assert.equal(seen.at(-1)!.remainingMs, 0);
+    const jointDone = seen.find(({ stage, step, steps }) => stage === 'joint map' && step === steps);
+    assert.ok(jointDone!.remainingMs! > 0, 'the time left is that of everything to come');
   });
 
   it('stops in the middle when asked to', async () => {

@@ -6,7 +6,7 @@ import { agreements } from '../../kernel/metrics/agreement.ts';
 import { bootstrapInterval, estimate } from '../../kernel/metrics/bootstrap.ts';
 import { pointingGame } from '../../kernel/metrics/pointing-game.ts';
 import { rankCorrelation } from '../../kernel/metrics/rank-correlation.ts';
-import { removalCurves } from '../../kernel/metrics/removal-curves.ts';
+import { removalCurves, removalEvaluations } from '../../kernel/metrics/removal-curves.ts';
 import { topShareIou } from '../../kernel/metrics/top-share-iou.ts';
 import { ToyScorer, cellsIn } from '../attribution/toy-scorer.ts';
 
@@ -47,6 +47,7 @@ describe('deletion and insertion', () => {
     assert.equal(insertion.y.at(-1), 1);
     assert.equal(deletion.baseline, 'black');
     assert.deepEqual(scorer.evaluations, { forward: 2 + 2 * 52, gradient: 0 });
+    assert.equal(removalEvaluations(1024), 106);
   });
 
   it('have the mean over the steps as score', async () => {

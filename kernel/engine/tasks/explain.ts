@@ -4,7 +4,7 @@ import type { ChosenMethod } from '../../attribution/methods.ts';
 import { throwIfAborted } from '../../attribution/progress.ts';
 import type { AttributionContext, BaselineName, Mask, Scorer } from '../../attribution/scorer.ts';
 import type { Curve, Metric, SaliencyMap } from '../../document.ts';
-import { removalCurves } from '../../metrics/removal-curves.ts';
+import { removalCurves, removalEvaluations } from '../../metrics/removal-curves.ts';
 import { encodedMap } from '../../saliency-bytes.ts';
 import type { Task, TaskContext } from '../task.ts';
 import type { Answered } from './answered.ts';
@@ -13,6 +13,7 @@ import { ask } from './ask.ts';
 import type { Asked } from './ask.ts';
 import { ExplainParams } from './question-params.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { timeLeft } from './time-left.ts';
 
 /** Token maps that `perToken: true` makes at most: what a document of 300 kB holds. */
 const MOST_TOKEN_MAPS = 24;
@@ -52,43 +53,46 @@ async function findingsOf(
 ) {
   const { scorer, answer, selected, baseline } = asked;
   const against = withBaseline(scorer, baseline);
-  const during = (stage: string): AttributionContext => ({
-    seed: params.seed,
-    signal,
-    onProgress: (progress) => onProgress({ ...progress, stage }),
+  const single = singleTokens(asked, params.perToken);
+  const onWhole = timeLeft(scorer, {
+    tokenMaps: selected.length === 1 ? 0 : single.length,
+    curveEvaluations: baselines.length * removalEvaluations(Number(chosen.options.maskSize) ** 2),
   });
+  const during = (stage: 'joint map' | 'token maps'): AttributionContext => {
+    const whole = onWhole(stage);
+    return { seed: params.seed, signal, onProgress: (progress) => onProgress(whole(progress)) };
+  };
   const attribute = (on: Scorer, tokens: readonly number[], context: AttributionContext, start?: Mask) =>
     chosen.method.attribute(on, weightsOf(scorer.tokenCount, tokens), chosen.options, context, start);
 
   const joint = await stopwatch.time('joint map', () => attribute(against, selected, during('joint map')));
   throwIfAborted(signal);
 
-  const single = singleTokens(asked, params.perToken);
   // Of one selected token the joint map is the token's map.
   const tokenMaps =
     selected.length === 1
       ? single.map(() => joint)
-      : await stopwatch.time('token maps', () =>
-          inLockstep(
+      : await stopwatch.time('token maps', () => {
+          const context = during('token maps');
+          const { onProgress: _report, ...quiet } = context;
+          // All take their steps together: the first one's progress is everyone's.
+          return inLockstep(
             against,
-            // All take their steps together: the first one's progress is everyone's.
-            single.map((token, i) => (shared) => {
-              const { onProgress: report, ...quiet } = during('token maps');
-              return attribute(shared, [token], i === 0 && report ? { ...quiet, onProgress: report } : quiet, joint);
-            }),
-          ),
-        );
+            single.map((token, i) => (shared) => attribute(shared, [token], i === 0 ? context : quiet, joint)),
+          );
+        });
   throwIfAborted(signal);
 
   const curves = await stopwatch.time('curves', async () => {
     const all: Curve[] = [];
+    const whole = onWhole('curves');
     for (const [step, measure] of baselines.entries()) {
-      onProgress({ stage: 'curves', step, steps: baselines.length });
+      onProgress(whole({ stage: 'curves', step, steps: baselines.length }));
       const measured = await removalCurves(scorer, joint, selected, { baseline: measure });
       if (measured) all.push(measured.deletion, measured.insertion);
       throwIfAborted(signal);
     }
-    onProgress({ stage: 'curves', step: baselines.length, steps: baselines.length });
+    onProgress(whole({ stage: 'curves', step: baselines.length, steps: baselines.length }));
     return all;
   });
 
