@@ -175,6 +175,28 @@ describe('the paper preset', () => {
   });
 });
 
+describe('iGOS++', () => {
+  it('takes the step that its objective says, worked out from the scorer’s own gradients', async () => {
+    const [size, learningRate] = [8, 0.05];
+    const bare = { l1: 0, l2: 0, l3: 0, noise: 0, integrationSteps: 1, maskSize: size, learningRate };
+    const gradientAt = async (value: number) =>
+      (await toy().gradient([{ mask: filledMask(size, size, value), weights: BOTH }]))[0]!.gradient.data;
+    // D = I = 1 and α = 1: deletion is evaluated at 1, insertion at 1 − 1 = 0, where the chain rule turns the sign.
+    const [image, baseline] = [await gradientAt(1), await gradientAt(0)];
+    const map = await attribute(toy(), BOTH, { name: 'igos++', ...bare, iterations: 1 });
+    map.data.forEach((saliency, cell) => {
+      const [g, b] = [image[cell]!, baseline[cell]!];
+      const deletion = Math.max(0, 1 - (learningRate * (g + (g + b))) / 2);
+      const insertion = Math.max(0, 1 - (learningRate * (b + (g + b))) / 2);
+      assert.ok(Math.abs(saliency - (1 - deletion * insertion)) < 1e-6);
+    });
+    assert.ok(
+      map.data.some((saliency) => saliency > 1e-3),
+      'the step is no step of nothing',
+    );
+  });
+});
+
 describe('the integrated score', () => {
   it('has the gradient that finite differences show, in both directions', async () => {
     const scorer = toy();
