@@ -4,6 +4,7 @@ Judges the exported weights.
 """
 
 import argparse
+import json
 from multiprocessing import get_context
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from . import tokens
+from .evidence import FOLDER as EVIDENCE
 from .generate import answer_greedily
 from .questions import BLIND, KINDS, ask
 from .weights import from_onnx
@@ -40,6 +42,16 @@ def judge(index: int) -> list[tuple[str, str, bool, str, str, str]]:
     return found
 
 
+def judge_evidence() -> float:
+    """Exact match on the scenes of test/evidence, as their files hold them."""
+    scenes = json.loads((EVIDENCE / "evidence.json").read_text())["scenes"]
+    exact = 0
+    for s in scenes:
+        pixels = np.array(reduced(Image.open(EVIDENCE / s["file"]).convert("RGB")), np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
+        exact += answer_greedily(_model, torch.from_numpy(pixels), [s["question"]])[0] == tokens.answer_ids(s["answer"])
+    return exact / len(scenes)
+
+
 def _start() -> None:
     global _model
     torch.set_num_threads(1)
@@ -65,6 +77,8 @@ def main() -> None:
     for name, kinds in [*((k, [k]) for k in KINDS), ("all", KINDS), ("all that need the image", seeing)]:
         count = sum(v == "image" and k in kinds for v, k, *_ in judged)
         print(f"| {name} | {count} | " + " | ".join(share(v, kinds) for v in names) + " |")
+    _start()
+    print(f"\ntest/evidence: {100 * judge_evidence():.1f}")
     for view, kind, exact, *texts in [j for j in judged if j[0] == "image" and not j[2]][: o.wrong]:
         print(kind, *texts, sep=" | ")
 

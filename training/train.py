@@ -41,7 +41,7 @@ for _names in NAMING.values():
 
 
 class Trainee(nn.Module):
-    """The model with the linear heads of its encoder's dense labels, which are not exported."""
+    """The model with the linear heads that only training needs, which are not exported."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -160,15 +160,13 @@ def main() -> None:
     params, quick = list(master.parameters()), list(fast.parameters())
     # Muon for the matrices of the transformer blocks, AdamW for everything else.
     inner = [p for n, p in master.named_parameters() if ".blocks." in n and p.ndim == 2]
-    others = [p for n, p in master.named_parameters() if not (".blocks." in n and p.ndim == 2) and not n.startswith(("probe", "judge"))]
+    others = [p for n, p in master.named_parameters() if not (".blocks." in n and p.ndim == 2)]
     optimizers = [
         torch.optim.Muon(inner, lr=o.rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(
             [{"params": [p for p in others if p.ndim > 1], "weight_decay": 0.02}, {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0}],
             lr=o.rate, betas=(0.9, 0.98), fused=True,
         ),
-        torch.optim.AdamW(master.probe.parameters(), lr=o.rate),
-        torch.optim.AdamW(master.judge.parameters(), lr=o.rate),
     ]
     step, before = 0, 0.0
     last = CHECKPOINTS / f"{o.name}.pt"
