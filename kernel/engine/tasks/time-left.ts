@@ -2,7 +2,7 @@ import type { Progress, Scorer } from '../../attribution/scorer.ts';
 
 /** What an explanation still has to do after its joint map. */
 export interface Plan {
-  /** Token maps, each of which costs about as much as the joint one. */
+  /** Token maps, each of which costs at most about as much as the joint one. */
   readonly tokenMaps: number;
   /** Single-image evaluations of the curves. */
   readonly curveEvaluations: number;
