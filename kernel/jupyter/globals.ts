@@ -56,6 +56,8 @@ function forCells(call: Call, optionsAt: number): Call {
     const options: CallOptions = { signal: cell.signal, onProgress: progress.onProgress, ...given };
     const withOptions = [...args];
     withOptions[optionsAt] = options;
+    // An interrupted cell is over at once, though the engine may need a moment to stop.
+    options.signal?.addEventListener('abort', progress.done, { once: true });
     const caller: { stack?: string } = {};
     Error.captureStackTrace(caller, inCell);
     try {
@@ -63,6 +65,7 @@ function forCells(call: Call, optionsAt: number): Call {
     } catch (error) {
       throw calledFrom(error, caller.stack);
     } finally {
+      options.signal?.removeEventListener('abort', progress.done);
       progress.done();
     }
   };

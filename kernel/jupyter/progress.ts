@@ -43,7 +43,7 @@ export function formatProgress({ stage, step, steps, loss, remainingMs }: Progre
 
 export interface ProgressLine {
   onProgress(progress: Progress): void;
-  /** Takes the line away. */
+  /** Takes the line away, and shows no more news. */
   done(): void;
 }
 
@@ -56,8 +56,10 @@ export function progressLine(show: (text: string | undefined) => void): Progress
   let stage: string | undefined;
   let stageBegun = begun;
   let shownAt = -Infinity;
+  let over = false;
   return {
     onProgress(progress) {
+      if (over) return;
       const now = performance.now();
       if (progress.stage !== stage) {
         stage = progress.stage;
@@ -69,7 +71,8 @@ export function progressLine(show: (text: string | undefined) => void): Progress
       show(formatProgress(progress, now - stageBegun));
     },
     done() {
-      if (shownAt > -Infinity) show(undefined);
+      if (!over && shownAt > -Infinity) show(undefined);
+      over = true;
     },
   };
 }
