@@ -16,6 +16,8 @@ export interface IgosPlusOptions extends IgosOptions {
   readonly optimiser: 'nesterov' | 'normalised';
   /** Where the integrated scores are evaluated: at k/K as in the paper, or at a random place within each K-th. */
   readonly intervals: 'even' | 'random';
+  /** Iterations of a token's map, which starts from the joint one. */
+  readonly startedIterations: number;
   /** Steps of the integrated scores at the first iteration, from which the whole map starts. */
   readonly firstSteps: number;
   /** The mean of all iterations' masks instead of the last one: less noise, and no ties where the last one saturates. */
@@ -25,6 +27,7 @@ export interface IgosPlusOptions extends IgosOptions {
 const SCHEMA = IGOS_SCHEMA.extend({
   optimiser: z.enum(['nesterov', 'normalised']),
   intervals: z.enum(['even', 'random']),
+  startedIterations: z.int().min(1).max(1000),
   firstSteps: z.int().min(1).max(1000),
   average: z.boolean(),
 });
@@ -33,6 +36,7 @@ const PAPER_PLUS: Readonly<IgosPlusOptions> = {
   ...PAPER,
   optimiser: 'nesterov',
   intervals: 'even',
+  startedIterations: PAPER.iterations,
   firstSteps: PAPER.integrationSteps,
   average: false,
 };
@@ -41,9 +45,10 @@ const DEFAULTS: Readonly<IgosPlusOptions> = {
   ...PAPER_PLUS,
   optimiser: 'normalised',
   intervals: 'random',
-  iterations: 2,
+  iterations: 6,
+  startedIterations: 3,
   integrationSteps: 2,
-  firstSteps: 8,
+  firstSteps: 4,
   learningRate: 0.4,
   momentum: 0.5,
   l2: 0,
@@ -67,7 +72,8 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
   presets: { paper: PAPER_PLUS },
 
   async attribute(scorer, weights, options, context, start) {
-    const { maskSize, iterations, integrationSteps, firstSteps, learningRate, momentum, noise } = options;
+    const { maskSize, integrationSteps, firstSteps, learningRate, momentum, noise } = options;
+    const iterations = start ? options.startedIterations : options.iterations;
     const regularise = regulariser(scorer.image, maskSize, maskSize, options);
     const optimiser = (options.optimiser === 'nesterov' ? nesterov : normalised)(learningRate, momentum);
     const random = seededRandom(noiseSeed(context.seed, ALPHA_SEED));
