@@ -30,8 +30,13 @@ interface Summary {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Share of correct answers to questions that need the image in which a token was selected, so that there is a map. */
   readonly withMap: Estimate | null;
-  /** Share of those maps that have their maximum inside the evidence, where the answer rests on a place. */
+  /**
+   * Share of correct answers to questions that need the image whose joint map has its maximum inside the evidence. An answer without a map
+   * is a miss. Left out are only answers that rest on no place, such as "No, there is no dog.".
+   */
   readonly jointInEvidence: Estimate | null;
+  /** The same over those answers that have a map. */
+  readonly jointInEvidenceOfMaps: Estimate | null;
   readonly jointInEvidenceByKind: Readonly<Record<string, Estimate | null>>;
   /** Share of token maps that have their maximum inside an object that the token's word speaks of. */
   readonly tokenInObject: Estimate | null;
@@ -137,9 +142,9 @@ function progress(text: string): void {
 function summaryOf(cases: readonly Case[], evidence: Evidence, seed: number): Summary {
   const right = cases.filter(({ scene, correct }) => scene.needsImage && correct);
   const mapped = right.filter(({ result }) => result.dependsOnImage);
-  // An answer such as "No, there is no dog." rests on no place in particular.
-  const placed = mapped.filter(({ scene }) => scene.evidence.length > 0);
-  const hit = ({ scene, result }: Case): number => pointingGame(result.map!, regionOf(scene, evidence, scene.evidence));
+  const placed = right.filter(({ scene }) => scene.evidence.length > 0);
+  const hit = ({ scene, result: { map } }: Case): number =>
+    map ? pointingGame(map, regionOf(scene, evidence, scene.evidence)) : 0;
   const scores = (name: string) =>
     mapped.flatMap(({ result }) => (name in result.metrics ? [result.metrics[name]!] : []));
   const words = mapped.flatMap((each) => tokenHits(each, evidence));
@@ -152,6 +157,7 @@ function summaryOf(cases: readonly Case[], evidence: Evidence, seed: number): Su
       seed,
     ),
     jointInEvidence: estimate(placed.map(hit), seed),
+    jointInEvidenceOfMaps: estimate(placed.filter(({ result }) => result.dependsOnImage).map(hit), seed),
     jointInEvidenceByKind: Object.fromEntries(
       [...new Set(placed.map(({ scene }) => scene.kind))].map((kind) => [
         kind,
@@ -210,6 +216,7 @@ function table(scenes: number, noTokenSelected: Estimate | null, methods: Readon
     `${summary.method}, ${name}`,
     `  answers that need the image and have a map   ${share(summary.withMap)}`,
     `  joint map's maximum inside the evidence      ${share(summary.jointInEvidence)}`,
+    `    of answers with a map                      ${share(summary.jointInEvidenceOfMaps)}`,
     `  token map's maximum inside the word's object ${share(summary.tokenInObject)}`,
     `    of words that name it                      ${share(summary.nameInObject)}`,
     `  deletion, lower is better                    ${score(summary.deletion)}`,

@@ -31,8 +31,11 @@ export interface QuestionOptions extends CallOptions {
    * words nor punctuation; 'all'; their indexes; or words of the answer.
    */
   readonly tokens?: TokenChoice | undefined;
-  /** α: the log-likelihood ratio (natural logarithm) above which a token depends on the image. Default 1.0. */
-  readonly threshold?: number | undefined;
+  /**
+   * α: the log-likelihood ratio (natural logarithm) above which a token depends on the image. Default 'auto': 1.0 as in the paper and,
+   * where no token reaches that, 0.1, for answers such as "yes" that are easily guessed. The result records which one was used.
+   */
+  readonly threshold?: number | 'auto' | undefined;
   /**
    * What the image is compared with and replaced by: 'blur', 'black', 'mean' (the mean colour) or 'noise'. Default 'auto': blur as in the
    * paper and, where no token depends on what blur takes away, black, which takes away colour too.

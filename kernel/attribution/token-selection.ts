@@ -13,13 +13,23 @@ export interface SelectionOptions {
 }
 
 /** α of the paper. */
-export const DEFAULT_THRESHOLD = 1.0;
+export const PAPER_THRESHOLD = 1.0;
+
+/**
+ * The thresholds to try in turn where the caller names none: the paper's, then one for answers that could be guessed. A "yes" that is as
+ * likely as "no" without the image cannot have an LLR above log 2, however much it rests on the image. Where no token reaches α, those
+ * count that the image makes a tenth more likely.
+ */
+export const AUTO_THRESHOLDS = [PAPER_THRESHOLD, 0.1] as const;
+
+/** The LLR that is enough for an answer of one token: p_baseline ≤ 0.5 · p. */
+const ONE_TOKEN_THRESHOLD = Math.log(2);
 
 /**
  * The visually relevant tokens of an answer (arXiv 2503.13891, section 3): those with
  * `LLR_t = log p(y_t | image) − log p(y_t | baseline) > α`, teacher-forced, that are neither stop words nor punctuation.
  * A token is judged by its text and by the word it is a part of, never by its id: 're' of 'there' is a stop word, 're' of
- * 'red' is not. An answer of one token is its own evidence: it may be a stop word, and counts where the baseline makes it at
+ * 'red' is not. An answer of one token is its own evidence: it may be a stop word, and counts already where the baseline makes it at
  * most half as likely.
  *
  * @param logp log p of each token with the image
@@ -41,7 +51,7 @@ export function selection(
         ? 'chosen'
         : 'not chosen'
       : answer.tokens.length === 1
-        ? visible(Math.exp(logpBaseline[t]!) <= 0.5 * Math.exp(logp[t]!))
+        ? visible(llr >= Math.min(threshold, ONE_TOKEN_THRESHOLD))
         : (wordless(token, words) ?? visible(llr > threshold));
     const { text, start, end } = token;
     const selected = reason === 'visual' || reason === 'chosen';

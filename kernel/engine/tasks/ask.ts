@@ -1,12 +1,12 @@
 import { filledMask } from '../../attribution/mask.ts';
 import { throwIfAborted } from '../../attribution/progress.ts';
-import { selection } from '../../attribution/token-selection.ts';
+import { AUTO_THRESHOLDS, selection } from '../../attribution/token-selection.ts';
 import type { BaselineName } from '../../attribution/scorer.ts';
-import type { Answer } from '../../document.ts';
+import type { Answer, AnswerToken } from '../../document.ts';
 import { LensError } from '../../errors.ts';
 import { decodeImage } from '../../image/decode.ts';
 import type { Picture } from '../../image/picture.ts';
-import type { AnswerScorer, LoadedModel } from '../../model/loaded-model.ts';
+import type { AnswerScorer, LoadedModel, TokenisedText } from '../../model/loaded-model.ts';
 import type { TaskContext } from '../task.ts';
 import { AUTO_BASELINES } from './question-params.ts';
 import type { SelectTokensParams } from './question-params.ts';
@@ -34,7 +34,7 @@ export async function ask(
   stopwatch: Stopwatch,
   maskSize: number,
 ): Promise<Asked> {
-  const { question, threshold, tokens, maxNewTokens, seed } = params;
+  const { question, maxNewTokens, seed } = params;
   const [model, picture] = await stopwatch.time('load', () =>
     Promise.all([models.open(params.model), decodeImage(params.image)]),
   );
@@ -55,18 +55,9 @@ export async function ask(
   }
   return stopwatch.time('selection', async () => {
     const scorer = await model.scorer(picture, question, spoken, { seed, signal });
-    const masked = async (value: number, baseline: BaselineName) =>
+    const masked = async (value: 0 | 1, baseline: BaselineName) =>
       (await scorer.logp([{ mask: filledMask(maskSize, maskSize, value), baseline }]))[0]!;
-    const candidates = baselinesOf(params);
-    const seen = await masked(1, candidates[0]!);
-    const judgements = [];
-    for (const baseline of candidates) {
-      const judged = selection(scorer.answer, seen, await masked(0, baseline), { threshold, tokens });
-      judgements.push({ baseline, judged });
-      if (judged.some(({ selected }) => selected)) break;
-    }
-    const { baseline, judged } =
-      judgements.find((each) => each.judged.some(({ selected }) => selected)) ?? judgements[0]!;
+    const { judged, baseline, threshold } = await judgement(params, scorer.answer, masked);
     const answer: Answer = {
       text: scorer.answer.text,
       source: given === undefined ? 'generated' : 'given',
@@ -78,8 +69,37 @@ export async function ask(
   });
 }
 
-/** The baselines to try in turn. Tokens that the caller names are selected with any, so only the first is tried. */
-function baselinesOf({ baseline, tokens }: SelectTokensParams): readonly BaselineName[] {
-  if (baseline !== 'auto') return [baseline];
-  return tokens === 'visual' ? AUTO_BASELINES : AUTO_BASELINES.slice(0, 1);
+/** What each token owes to the image, judged with one baseline and one threshold. */
+interface Judgement {
+  readonly judged: readonly AnswerToken[];
+  readonly baseline: BaselineName;
+  readonly threshold: number;
+}
+
+/**
+ * The first judgement in which a token is selected: every baseline with the first threshold, then every baseline with the next. Where none
+ * is, the first baseline's with the last threshold. Tokens that the caller names are selected at once.
+ * @param logp log p of the answer's tokens with the whole image (1) or a whole baseline (0)
+ */
+async function judgement(
+  { tokens, ...asked }: SelectTokensParams,
+  answer: TokenisedText,
+  logp: (mask: 0 | 1, baseline: BaselineName) => Promise<Float32Array>,
+): Promise<Judgement> {
+  const baselines = asked.baseline === 'auto' ? AUTO_BASELINES : [asked.baseline];
+  const thresholds = asked.threshold === 'auto' ? AUTO_THRESHOLDS : [asked.threshold];
+  const seen = await logp(1, baselines[0]!);
+  const unseen = new Map<BaselineName, Float32Array>();
+  let none: Judgement | undefined;
+  for (const threshold of thresholds) {
+    for (const baseline of baselines) {
+      const without = unseen.get(baseline) ?? (await logp(0, baseline));
+      unseen.set(baseline, without);
+      const judged = selection(answer, seen, without, { threshold, tokens });
+      const found = { judged, baseline, threshold };
+      if (judged.some(({ selected }) => selected)) return found;
+      if (baseline === baselines[0]) none = found;
+    }
+  }
+  return none!;
 }

@@ -2,6 +2,7 @@ import { inLockstep } from '../../attribution/lockstep.ts';
 import { chosenMethod } from '../../attribution/methods.ts';
 import type { ChosenMethod } from '../../attribution/methods.ts';
 import { throwIfAborted } from '../../attribution/progress.ts';
+import { PAPER_THRESHOLD } from '../../attribution/token-selection.ts';
 import type { AttributionContext, BaselineName, Mask, Scorer } from '../../attribution/scorer.ts';
 import type { Curve, Metric, SaliencyMap } from '../../document.ts';
 import { removalCurves, removalEvaluations } from '../../metrics/removal-curves.ts';
@@ -31,8 +32,11 @@ export const explain: Task<ExplainParams, Answered> = {
     );
     const stopwatch = new Stopwatch();
     const { method: _method, preset: _preset, perToken: _perToken, metrics: _metrics, ...question } = params;
-    // The paper knows one baseline.
-    if (chosen.preset === 'paper' && question.baseline === 'auto') question.baseline = 'blur';
+    // The paper knows one baseline and one threshold.
+    if (chosen.preset === 'paper') {
+      if (question.baseline === 'auto') question.baseline = 'blur';
+      if (question.threshold === 'auto') question.threshold = PAPER_THRESHOLD;
+    }
     const asked = await ask({ ...context, params: question }, stopwatch, Number(chosen.options.maskSize));
     const baselines = params.metrics === false ? [] : (params.metrics ?? [asked.baseline]);
     const findings =

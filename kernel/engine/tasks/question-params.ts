@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { DEFAULT_METHOD } from '../../attribution/methods.ts';
-import { DEFAULT_THRESHOLD } from '../../attribution/token-selection.ts';
 import { ImageParam, ModelParam } from '../params.ts';
 
 /** What may stand in for the image, and what each is. */
@@ -31,7 +30,7 @@ export const QUESTION_SHAPE = {
     .refine((answer) => answer.trim() !== '', 'the answer to score is empty')
     .optional(),
   tokens: Tokens.default('visual'),
-  threshold: z.number().default(DEFAULT_THRESHOLD),
+  threshold: z.union([z.number(), z.literal('auto')], 'It must be a number, or "auto"').default('auto'),
   baseline: z.enum([...BASELINES, 'auto']).default('auto'),
   maxNewTokens: z.int().min(1).max(4096).default(64),
   seed: z.int().min(0).max(0xffffffff).default(0),
