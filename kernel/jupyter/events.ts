@@ -21,5 +21,17 @@ export type CellEvent =
   | ({ readonly type: 'display_data'; readonly displayId?: string } & DisplayData)
   | ({ readonly type: 'update_display_data'; readonly displayId: string } & DisplayData)
   | ({ readonly type: 'error' } & CellError)
-  /** Passing news of long work. A front end shows the latest text of an id, and takes it away when `text` is missing. */
-  | { readonly type: 'progress'; readonly displayId: string; readonly text?: string };
+  /** Takes away what the cell has shown so far; with `wait` only when the next output comes. */
+  | { readonly type: 'clear_output'; readonly wait: boolean }
+  /**
+   * Passing news of long work. A front end shows the latest of an id, and takes it away when `text` is missing or when the
+   * cell's result replaces it.
+   */
+  | {
+      readonly type: 'progress';
+      readonly displayId: string;
+      /** One line. */
+      readonly text?: string;
+      /** What there is of the result so far: a PNG, base64. */
+      readonly png?: string;
+    };

@@ -8,6 +8,9 @@ const JSON_TYPE = /^application\/(.*\+)?json$/;
 /** Text types are stored as lines; pictures stay one base64 string. */
 const TEXT_TYPE = /^text\/|^application\/javascript$|\+xml$/;
 
+/** Events that add an output. */
+const ADDING: ReadonlySet<CellEvent['type']> = new Set(['stream', 'execute_result', 'display_data', 'error']);
+
 /** A bundle as nbformat stores it, its types in alphabetical order as Jupyter writes them. */
 function storedBundle(data: MimeBundle): Record<string, unknown> {
   const entries = Object.entries(data).map(([mime, value]): [string, unknown] => {
@@ -24,9 +27,12 @@ function storedBundle(data: MimeBundle): Record<string, unknown> {
  */
 export class OutputCollector {
   readonly #displays = new Map<string, { outputs: NotebookOutput[]; index: number }[]>();
+  /** Outputs of cells that asked to be cleared when the next output comes. */
+  readonly #clearing = new Set<NotebookOutput[]>();
 
   /** Takes in `event` of the cell whose outputs are `outputs`. */
   add(outputs: NotebookOutput[], event: CellEvent): void {
+    if (ADDING.has(event.type) && this.#clearing.delete(outputs)) this.#clear(outputs);
     switch (event.type) {
       case 'stream':
         this.#addText(outputs, event.name, event.text);
@@ -59,8 +65,22 @@ export class OutputCollector {
           traceback: [...event.traceback],
         });
         break;
+      case 'clear_output':
+        if (event.wait) this.#clearing.add(outputs);
+        else this.#clear(outputs);
+        break;
       case 'progress':
         break;
+    }
+  }
+
+  #clear(outputs: NotebookOutput[]): void {
+    outputs.length = 0;
+    for (const [id, places] of this.#displays) {
+      this.#displays.set(
+        id,
+        places.filter((place) => place.outputs !== outputs),
+      );
     }
   }
 
