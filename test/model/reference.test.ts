@@ -16,11 +16,13 @@ import type { ScoreShape } from '../../kernel/model/score-graph.ts';
 import { float32, floats, int64, Session } from '../../kernel/model/session.ts';
 import type { Tensors } from '../../kernel/model/session.ts';
 import { TextTokenizer } from '../../kernel/model/tokenizer.ts';
-import { maskMatrices } from '../../kernel/model/views.ts';
+import { counted } from '../../kernel/model/sequence.ts';
+import { clipView, maskMatrices } from '../../kernel/model/views.ts';
 import type { ViewGeometry } from '../../kernel/model/views.ts';
+import type { VisionPlan } from '../../kernel/model/vision-plan.ts';
 import { skipBecause } from '../skip.ts';
 
-/** Written by training/reference.py: PyTorch in float64, from the weights of the exported graphs. Arrays are base64 of float32. */
+/** Written by training/reference/pocket.py: PyTorch in float64, from the weights of the exported graphs. Arrays are base64 of float32. */
 interface Reference {
   /** Of the graphs that the numbers were computed from. */
   sha256: Record<string, string>;
@@ -92,6 +94,7 @@ describe('against PyTorch', function () {
   let reference: Reference;
   let files: ModelFiles;
   let view: ViewGeometry;
+  let plan: (picture: { width: number; height: number }) => VisionPlan;
   let embed: Session;
   let sessions: ScoreSessions;
 
@@ -99,9 +102,15 @@ describe('against PyTorch', function () {
     if (!existsSync(FILE)) skipBecause(this, 'gradients against PyTorch', `${path.basename(FILE)} is missing`);
     reference = JSON.parse(readFileSync(FILE, 'utf8')) as Reference;
     files = await readModelFiles(embeddedFolder('pocket')!);
-    [view] = familyOf(files.config).views(files.config, files.preprocessor) as [ViewGeometry];
-    embed = await Session.open(files.graphs.embed_tokens);
-    sessions = new ScoreSessions({ vision: files.graphs.vision_encoder, decoder: files.graphs.decoder_model_merged });
+    view = clipView(files.config, files.preprocessor);
+    plan = familyOf(files.config).vision({
+      files,
+      imageToken: '<image>',
+      tokenOf: () => undefined,
+      inputs: () => new Map(),
+    });
+    embed = await Session.open(files.graphs.embed_tokens!);
+    sessions = new ScoreSessions(files.graphs);
   });
 
   after(async () => {
@@ -114,7 +123,7 @@ describe('against PyTorch', function () {
       const actual = createHash('sha256')
         .update(readFileSync(path.join(files.folder, 'onnx', name)))
         .digest('hex');
-      assert.equal(actual, expected, `${name}: run python3 -m training.reference again`);
+      assert.equal(actual, expected, `${name}: run python3 -m training.reference pocket again`);
     }
   });
 
@@ -144,19 +153,23 @@ describe('against PyTorch', function () {
       batch: 1,
       maskRows: SIDE,
       maskCols: SIDE,
-      views: [{ name: view.name, input: view.input, height: view.height, width: view.width, features: end - start }],
-      before: before.length / width,
-      after: after.length / width,
+      plan: plan(await picture(scene)),
+      runs: [
+        { kind: 'text', length: before.length / width },
+        { kind: 'image', length: end - start },
+        { kind: 'text', length: after.length / width },
+      ],
       width,
       answer,
-      firstPosition: 0,
+      positions: counted(scene.prompt_ids.length + answer - 1).axes,
+      tokenInputs: {},
     };
     const first = scene.prompt_ids.length - 1;
     return [
       shape,
       {
-        before: float32(before, [1, shape.before, width]),
-        after: float32(after, [1, shape.after, width]),
+        'text/0': float32(before, [1, before.length / width, width]),
+        'text/1': float32(after, [1, after.length / width, width]),
         positions: int64(
           scene.answer_ids.map((_, t) => first + t),
           [answer],
@@ -199,7 +212,7 @@ describe('against PyTorch', function () {
   it('log p and the gradient with respect to pixels', () =>
     eachScene(async (scene) => {
       const [shape, feeds] = await scored(scene, 'pixels');
-      feeds[`pixels/${view.name}`] = float32(view.render(await picture(scene)), [1, 3, view.height, view.width]);
+      feeds[`pixels/${view.name}`] = float32(view.render(await picture(scene)), [1, 1, 3, view.height, view.width]);
       const results = await sessions.run(shape, feeds);
       closeLogp(floats(results, 'logp'), scene.log_p, `${scene.file}: log p`);
       const gradient = floats(results, `gradient/${view.name}`);
@@ -220,9 +233,9 @@ describe('against PyTorch', function () {
         const results = await sessions.run(shape, {
           ...feeds,
           mask: float32(values, [1, SIDE, SIDE]),
-          [`image/${name}`]: float32(view.render(shown), [1, 3, height, width]),
-          [`baseline/${name}`]: float32(new Float32Array(size).fill(reference.baseline), [1, 3, height, width]),
-          [`noise/${name}`]: float32(new Float32Array(size), [1, 3, height, width]),
+          [`image/${name}`]: float32(view.render(shown), [1, 1, 3, height, width]),
+          [`baseline/${name}`]: float32(new Float32Array(size).fill(reference.baseline), [1, 1, 3, height, width]),
+          [`noise/${name}`]: float32(new Float32Array(size), [1, 1, 3, height, width]),
           [`up-rows/${name}`]: float32(up.rows, [height, SIDE]),
           [`up-cols/${name}`]: float32(up.cols, [SIDE, width]),
         });

@@ -1,4 +1,4 @@
-"""Write test/reference/pocket.json, PyTorch's log probabilities and gradients on evidence scenes: `python -m training.reference`.
+"""Write test/reference/pocket.json, PyTorch's log probabilities and gradients on evidence scenes: `python -m training.reference pocket`.
 
 Computed in float64 from the weights of the exported graphs. Arrays are base64 of little-endian float32.
 """
@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from . import tokens
-from .evidence import FOLDER as EVIDENCE
-from .weights import from_onnx
-from .world import reduced
+from .. import tokens
+from ..evidence import FOLDER as EVIDENCE
+from ..weights import from_onnx
+from ..world import reduced
 
-FILE = Path(__file__).parent.parent / "test" / "reference" / "pocket.json"
+FILE = Path(__file__).parents[2] / "test" / "reference" / "pocket.json"
 KINDS = ["relation", "reading", "describe"]
 BASELINE = -0.3
 
@@ -71,6 +71,3 @@ def main() -> None:
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
-
-if __name__ == "__main__":
-    main()
