@@ -40,6 +40,8 @@ const bundles = [
       'lvlm-lens': 'kernel/cli/lvlm-lens.ts',
       engine: 'kernel/engine/server.ts',
       kernel: 'kernel/jupyter/kernel.ts',
+      interrupter: 'kernel/jupyter/interrupter.ts',
+      jupyter: 'kernel/jupyter/jupyter.ts',
     },
   },
   { ...browser, format: 'esm', entryPoints: { renderer: 'renderer/index.ts' } },

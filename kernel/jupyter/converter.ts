@@ -7,6 +7,8 @@ import { createRequire, type SourceMap } from 'node:module';
 import path from 'node:path';
 import type ts from '@tslab/typescript-for-tslab';
 import type { Converter, ConvertResult, Diagnostic } from 'tslab/dist/converter.js';
+import { callAt, parse, stringAt } from './caret.ts';
+import type { Completeness, Completions, Inspection } from './ipc-protocol.ts';
 import type { CellLibrary } from './library.ts';
 import { parseMap, splitInlineMap, withoutMapComment } from './positions.ts';
 import { cellTransformer } from './transform.ts';
@@ -48,11 +50,14 @@ export interface CellConverter {
   /** @param declarations of all earlier cells */
   convert(declarations: string, code: string): { cell: ConvertedCell } | { problems: CellProblem[] };
   /** @param offset of the caret, in UTF-16 code units */
-  complete(declarations: string, code: string, offset: number): { start: number; end: number; candidates: string[] };
-  /** Type and documentation of the name at `offset`, or undefined where there is none. */
-  inspect(declarations: string, code: string, offset: number): { signature: string; documentation: string } | undefined;
+  complete(declarations: string, code: string, offset: number): Completions;
+  /**
+   * Type and documentation of the name at `offset`, or, between the parentheses of a call, of what is called; undefined where
+   * there is neither.
+   */
+  inspect(declarations: string, code: string, offset: number): Inspection | undefined;
   /** Whether `code` can run as it is, or the user is still typing; `indent` for the next line then. */
-  isComplete(code: string): { complete: boolean; indent: string };
+  isComplete(code: string): Completeness;
   close(): void;
 }
 
@@ -88,25 +93,61 @@ export function createCellConverter(options: ConverterOptions): CellConverter {
       };
     },
     complete(declarations, code, offset) {
-      const { start, end, candidates } = converter.complete(declarations, code, offset);
-      return { start, end, candidates };
+      const { start, end, candidates, original } = converter.complete(declarations, code, offset);
+      const entries = original?.entries ?? [];
+      const kinds = new Map(entries.map(({ name, kind }): [string, string] => [name, kind]));
+      const text = stringAt(typescript, parse(typescript, code), offset);
+      // Of a string tslab gives all values and no span.
+      const inString = (name: string): boolean => name.startsWith(code.slice(text!.start, offset));
+      return {
+        ...(text ?? { start, end }),
+        candidates: (text ? entries.map(({ name }) => name).filter(inString) : candidates).map((name) => ({
+          text: name,
+          kind: kinds.get(name) ?? '',
+        })),
+      };
     },
     inspect(declarations, code, offset) {
-      const info = converter.inspect(declarations, code, offset) as ts.QuickInfo | undefined;
-      if (!info) return undefined;
-      return {
-        signature: typescript.displayPartsToString(info.displayParts),
-        documentation: typescript.displayPartsToString(info.documentation),
+      const at = (position: number): Inspection | undefined => {
+        const info = converter.inspect(declarations, code, position) as ts.QuickInfo | undefined;
+        return info && describeName(typescript, info);
       };
+      const name = at(offset);
+      if (name) return name;
+      const call = callAt(typescript, parse(typescript, code), offset);
+      const called = call && at(call.callee);
+      return called && { ...called, parameter: call.argument };
     },
     isComplete(code) {
       const { completed, indent } = isCompleteCode(code);
-      return { complete: completed, indent: indent ?? '' };
+      if (!completed) return { status: 'incomplete', indent: indent ?? '' };
+      return { status: isValid(typescript, code) ? 'complete' : 'invalid', indent: '' };
     },
     close: () => {
       converter.close();
     },
   };
+}
+
+/** The type in one piece, then the documentation with its tags. */
+function describeName(typescript: TypeScript, { displayParts, documentation, tags }: ts.QuickInfo): Inspection {
+  const described = typescript.displayPartsToString(documentation);
+  const tagged = (tags ?? []).map(({ name, text }) => `@${name} ${typescript.displayPartsToString(text)}`.trimEnd());
+  return {
+    signature: typescript.displayPartsToString(displayParts).replace(/\nimport \w+$/, ''),
+    documentation: [described, tagged.join('\n')].filter((part) => part !== '').join('\n\n'),
+  };
+}
+
+/** Whether the syntax is right. Parsed as a module, where `await` can stand at the top. */
+function isValid(typescript: TypeScript, code: string): boolean {
+  const file = parse(typescript, `export {};${code}`) as ts.SourceFile & { parseDiagnostics?: readonly unknown[] };
+  return (file.parseDiagnostics ?? []).length === 0;
+}
+
+/** Version of the compiler that cells are checked by. */
+export function typescriptVersion(): string {
+  return (require('@tslab/typescript-for-tslab') as TypeScript).version;
 }
 
 interface TslabConverter {

@@ -10,6 +10,8 @@ export interface CurrentCell {
   newDisplayId(): string;
   /** Whether this session has an output of this display id already. */
   isShown(displayId: string): boolean;
+  /** Asks the user; missing where nobody can be asked. */
+  readonly ask?: (prompt: string, password: boolean) => Promise<string>;
 }
 
 /**

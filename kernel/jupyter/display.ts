@@ -37,3 +37,11 @@ export async function display(value: unknown, { id }: DisplayOptions = {}): Prom
     },
   };
 }
+
+/**
+ * Takes away what the cell has shown so far.
+ * @param options.wait only when the next output comes, so that nothing flickers
+ */
+export function clearOutput({ wait = false }: { readonly wait?: boolean } = {}): void {
+  currentCell()?.emit({ type: 'clear_output', wait });
+}

@@ -47,8 +47,14 @@ export interface Executor {
   close(): void;
 }
 
+export interface ExecutorOptions extends ConverterOptions {
+  /** Calls `work`, which must not be cut off. */
+  readonly undisturbed?: <T>(work: () => T) => T;
+}
+
 /** @param sources learns the code and the source maps of every cell that runs */
-export async function createExecutor(options: ConverterOptions, sources: CellSources): Promise<Executor> {
+export async function createExecutor(options: ExecutorOptions, sources: CellSources): Promise<Executor> {
+  const undisturbed = options.undisturbed ?? ((work) => work());
   const converter = createCellConverter(options);
   const modules = await createCellModules(options.cwd, options.library);
   const variables = cellVariables();
@@ -68,7 +74,7 @@ export async function createExecutor(options: ConverterOptions, sources: CellSou
       return declarations;
     },
     async run(code, name, signal) {
-      const converted = converter.convert(declarations, code);
+      const converted = undisturbed(() => converter.convert(declarations, code));
       if ('problems' in converted) {
         sources.add(name, code, []);
         throw new CompileError(converted.problems);

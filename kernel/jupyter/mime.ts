@@ -1,5 +1,6 @@
 /** Any value to what a notebook shows for it. */
 import util from 'node:util';
+import { LensError } from '../errors.ts';
 import type { DisplayData, MimeBundle } from './events.ts';
 
 /** JavaScript kernels share this symbol: the method returns the value's own MIME bundle, possibly later. */
@@ -29,10 +30,38 @@ const SIGNATURES: readonly { readonly mime: string; readonly bytes: RegExp }[] =
  * for a buffer that holds one, and Node's inspection text otherwise.
  */
 export async function toDisplayData(value: unknown): Promise<DisplayData> {
-  if (isDisplayable(value)) return { data: { ...(await value[DISPLAY]()) }, metadata: {} };
+  if (isDisplayable(value)) return { data: plainBundle(await value[DISPLAY]()), metadata: {} };
   const picture = pictureOf(value);
   const text = { 'text/plain': inspect(value) };
   return { data: picture ? { [picture.mime]: picture.data, ...text } : text, metadata: {} };
+}
+
+/** Types that hold JSON values; everything else holds text. */
+const JSON_TYPE = /^application\/(.*\+)?json$/;
+
+/**
+ * A bundle as it can be sent: JSON types hold what JSON can say, others text.
+ * @throws LensError for a JSON type whose value JSON cannot say
+ */
+function plainBundle(bundle: MimeBundle): MimeBundle {
+  return Object.fromEntries(
+    Object.entries(bundle).map(([mime, value]) => [
+      mime,
+      JSON_TYPE.test(mime) ? plainJson(mime, value) : String(value),
+    ]),
+  );
+}
+
+function plainJson(mime: string, value: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(value) ?? 'null');
+  } catch (error) {
+    throw new LensError(
+      `the value shown as ${mime} cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`,
+      'Give plain data without circles and BigInts.',
+      { cause: error },
+    );
+  }
 }
 
 /** Text of a value as Node prints it, without colours. */

@@ -4,9 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { currentCell, runAsCell, runOutsideCell, type CurrentCell } from './current-cell.ts';
-import type { CellError, CellEvent } from './events.ts';
+import type { CellEvent, DisplayData } from './events.ts';
 import { createExecutor, Interruption, requireSuitableNode } from './executor.ts';
 import { importCell, lensLibrary } from './globals.ts';
+import type { Completeness, Completions, ExecuteReply, Inspection, UserExpression } from './ipc-protocol.ts';
 import type { CellLibrary } from './library.ts';
 import { toDisplayData } from './mime.ts';
 import { captureOutput } from './output-capture.ts';
@@ -19,21 +20,22 @@ export interface SessionOptions {
   readonly library?: CellLibrary;
   /** Notice changes to imported TypeScript files while the session lives. */
   readonly watch?: boolean;
+  /** Calls `work`, which whoever ends loops from outside must not cut off: the compiler would be left in pieces. */
+  readonly undisturbed?: <T>(work: () => T) => T;
 }
 
 /** How a cell ended. */
-export type CellReply =
-  | { readonly status: 'ok'; readonly executionCount: number }
-  | ({
-      readonly status: 'error';
-      readonly executionCount: number;
-      /** The user stopped it. */
-      readonly interrupted: boolean;
-    } & CellError);
+export type CellReply = ExecuteReply;
 
 export interface ExecuteOptions {
   /** Leaves the execution count alone and shows no result, as front ends ask for their own needs. */
   readonly silent?: boolean;
+  /** Stops this cell; before its turn has come it does not run at all. */
+  readonly signal?: AbortSignal;
+  /** To be evaluated after the cell, by any name. */
+  readonly userExpressions?: Readonly<Record<string, string>>;
+  /** Answers `input`, which fails without. */
+  readonly ask?: (prompt: string, password: boolean) => Promise<string>;
 }
 
 export interface Session {
@@ -44,10 +46,10 @@ export interface Session {
   execute(code: string, onEvent: (event: CellEvent) => void, options?: ExecuteOptions): Promise<CellReply>;
   /** Stops the running cell, if one runs. */
   interrupt(): void;
-  /** Names that could stand at `offset`, and the span [start, end) that they would replace. */
-  complete(code: string, offset: number): { start: number; end: number; candidates: string[] };
-  inspect(code: string, offset: number): { signature: string; documentation: string } | undefined;
-  isComplete(code: string): { complete: boolean; indent: string };
+  /** What could stand at `offset`, and the span that it would replace. */
+  complete(code: string, offset: number): Completions;
+  inspect(code: string, offset: number): Inspection | undefined;
+  isComplete(code: string): Completeness;
   /** Of the last cell that ran. */
   readonly executionCount: number;
   close(): void;
@@ -56,6 +58,7 @@ export interface Session {
 export async function createSession(options: SessionOptions): Promise<Session> {
   requireSuitableNode();
   const library = options.library ?? lensLibrary();
+  const undisturbed = options.undisturbed ?? ((work) => work());
   const sources = new CellSources();
   const executor = await createExecutor({ ...options, library }, sources);
   const shown = new Set<string>();
@@ -67,11 +70,14 @@ export async function createSession(options: SessionOptions): Promise<Session> {
   const runCell = async (
     code: string,
     onEvent: (event: CellEvent) => void,
-    { silent = false }: ExecuteOptions,
+    { silent = false, signal, userExpressions = {}, ask }: ExecuteOptions,
   ): Promise<CellReply> => {
     if (!silent) executionCount++;
     const count = executionCount;
     const controller = new AbortController();
+    const abort = (): void => {
+      controller.abort();
+    };
     const name = silent ? `silent ${randomUUID()}` : `cell ${count}`;
     const cell: CurrentCell = {
       signal: controller.signal,
@@ -83,25 +89,46 @@ export async function createSession(options: SessionOptions): Promise<Session> {
       },
       newDisplayId: randomUUID,
       isShown: (displayId) => shown.has(displayId),
+      ...(ask && { ask }),
+    };
+    const run = async (): Promise<DisplayData | undefined> => {
+      const value = await executor.run(code, name, controller.signal);
+      return value === undefined || silent ? undefined : await toDisplayData(value);
     };
     running = controller;
     latest = cell;
-    return await runAsCell(cell, async (): Promise<CellReply> => {
-      try {
-        const value = await executor.run(code, name, controller.signal);
-        if (value !== undefined && !silent) {
-          cell.emit({ type: 'execute_result', executionCount: count, ...(await toDisplayData(value)) });
-        }
-        return { status: 'ok', executionCount: count };
-      } catch (error) {
-        const interrupted = controller.signal.aborted || error instanceof Interruption;
-        const described = describeError(interrupted ? new Interruption() : error, name, sources);
-        cell.emit({ type: 'error', ...described });
-        return { status: 'error', executionCount: count, interrupted, ...described };
-      } finally {
-        running = undefined;
-      }
-    });
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted) abort();
+    try {
+      const shownValue = await onOwnTurn(() => runAsCell(cell, run), controller.signal);
+      if (shownValue) cell.emit({ type: 'execute_result', executionCount: count, ...shownValue });
+      return { status: 'ok', executionCount: count, userExpressions: await evaluateAll(userExpressions, cell) };
+    } catch (error) {
+      const interrupted = controller.signal.aborted || error instanceof Interruption;
+      const described = describeError(interrupted ? new Interruption() : error, name, sources);
+      cell.emit({ type: 'error', ...described });
+      return { status: 'error', executionCount: count, interrupted, ...described };
+    } finally {
+      running = undefined;
+      signal?.removeEventListener('abort', abort);
+    }
+  };
+
+  const evaluateAll = async (
+    expressions: Readonly<Record<string, string>>,
+    cell: CurrentCell,
+  ): Promise<Record<string, UserExpression>> => {
+    const values: Record<string, UserExpression> = {};
+    for (const [key, expression] of Object.entries(expressions)) {
+      const name = `expression ${randomUUID()}`;
+      const evaluate = async (): Promise<DisplayData> =>
+        await toDisplayData(await executor.run(`(${expression})`, name, cell.signal));
+      values[key] = await onOwnTurn(() => runAsCell(cell, evaluate), cell.signal).then(
+        (data) => ({ status: 'ok', ...data }),
+        (error: unknown) => ({ status: 'error', ...describeError(error, name, sources) }),
+      );
+    }
+    return values;
   };
 
   /** Errors that no cell awaits: a forgotten promise, a timer. They must not end the kernel. */
@@ -122,8 +149,8 @@ export async function createSession(options: SessionOptions): Promise<Session> {
     interrupt() {
       running?.abort();
     },
-    complete: (code, offset) => executor.converter.complete(executor.declarations, code, offset),
-    inspect: (code, offset) => executor.converter.inspect(executor.declarations, code, offset),
+    complete: (code, offset) => undisturbed(() => executor.converter.complete(executor.declarations, code, offset)),
+    inspect: (code, offset) => undisturbed(() => executor.converter.inspect(executor.declarations, code, offset)),
     isComplete: (code) => executor.converter.isComplete(code),
     get executionCount() {
       return executionCount;
@@ -145,4 +172,29 @@ export async function createSession(options: SessionOptions): Promise<Session> {
     throw failed instanceof Error ? failed : new Error(String(failed));
   }
   return session;
+}
+
+/**
+ * Runs `work` on a turn of the event loop of its own, or throws an Interruption as soon as `signal` aborts. Execution that
+ * is ended from outside takes with it all that is on the stack and leaves its promises unsettled: here that is the cell's
+ * code alone.
+ */
+function onOwnTurn<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => {
+      reject(new Interruption());
+    };
+    if (signal.aborted) {
+      abort();
+      return;
+    }
+    signal.addEventListener('abort', abort, { once: true });
+    setImmediate(() => {
+      work()
+        .then(resolve, reject)
+        .finally(() => {
+          signal.removeEventListener('abort', abort);
+        });
+    });
+  });
 }

@@ -208,11 +208,12 @@ describe('session', () => {
   it('completes and explains names of earlier cells', async () => {
     await run('const completable = { inner: 1 }');
     const { candidates, start, end } = session.complete('const x = compl', 15);
-    assert.ok(candidates.includes('completable'));
+    assert.ok(candidates.some(({ text, kind }) => text === 'completable' && kind === 'const'));
     assert.deepEqual([start, end], [10, 15]);
-    assert.deepEqual(session.complete('completable.', 12).candidates, ['inner']);
+    assert.deepEqual(session.complete('completable.', 12).candidates, [{ text: 'inner', kind: 'property' }]);
     assert.match(session.inspect('completable', 3)!.signature, /const completable: \{\s+inner: number;\s+\}/);
-    assert.equal(session.isComplete('function f() {').complete, false);
-    assert.equal(session.isComplete('f()').complete, true);
+    assert.deepEqual(session.isComplete('function f() {'), { status: 'incomplete', indent: '  ' });
+    assert.equal(session.isComplete('await f()').status, 'complete');
+    assert.equal(session.isComplete('const = 3').status, 'invalid');
   });
 });
