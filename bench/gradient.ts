@@ -11,8 +11,11 @@ import { familyOf } from '../kernel/model/families.ts';
 import { modelFolder, readModelFiles } from '../kernel/model/files.ts';
 import { buildScoreGraph } from '../kernel/model/score-graph.ts';
 import type { ScoreShape } from '../kernel/model/score-graph.ts';
+import { counted } from '../kernel/model/sequence.ts';
 import { float32, floats, int64, Session } from '../kernel/model/session.ts';
 import type { Tensors } from '../kernel/model/session.ts';
+import { pixelDims } from '../kernel/model/vision-graph.ts';
+import type { ViewStack } from '../kernel/model/vision-plan.ts';
 import { serialise } from '../kernel/onnx/index.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -103,11 +106,12 @@ async function prepare(threads: number) {
   const scene = reference.cases[0]!;
   const files = await readModelFiles(modelFolder('pocket'));
   const family = familyOf(files.config);
-  const view = family.views(files.config, files.preprocessor)[0]!;
   const picture = await decodeImage(path.join(ROOT, 'test/evidence', scene.file));
-  const pixels = view.render(picture);
-
   const image = family.imageToken(files.config)!;
+  const tokenOf = () => undefined;
+  const plan = family.vision({ files, imageToken: '<image>', tokenOf, inputs: () => new Map() })(picture);
+  const [view] = plan.stacks as [ViewStack];
+  const pixels = view.render(picture);
   const [start, end] = [scene.prompt_ids.indexOf(image), scene.prompt_ids.lastIndexOf(image) + 1];
   const embed = await Session.open(files.graphs.embed_tokens);
   const embeddings = async (ids: readonly number[]) =>
@@ -125,15 +129,19 @@ async function prepare(threads: number) {
     batch: 1,
     maskRows: 0,
     maskCols: 0,
-    views: [{ name: view.name, input: view.input, height: view.height, width: view.width, features: end - start }],
-    before: beforeIds.length,
-    after: afterIds.length,
+    plan,
+    runs: [
+      { kind: 'text', length: beforeIds.length },
+      { kind: 'image', length: end - start },
+      { kind: 'text', length: afterIds.length },
+    ],
     width,
     answer,
-    firstPosition: family.firstPosition,
+    positions: counted(scene.prompt_ids.length + answer - 1).axes,
+    tokenInputs: {},
   };
-  const sources = { vision: files.graphs.vision_encoder, decoder: files.graphs.decoder_model_merged };
-  const folder = path.dirname(sources.decoder);
+  const sources = files.graphs;
+  const folder = path.dirname(sources.decoder_model_merged);
   const open = async (gradient: boolean) => {
     const graph = buildScoreGraph(sources, { ...shape, gradient });
     return {
@@ -144,9 +152,9 @@ async function prepare(threads: number) {
   const [forward, gradient] = [await open(false), await open(true)];
   const first = scene.prompt_ids.length - 1;
   const shared: Tensors = {
-    [`pixels/${view.name}`]: float32(pixels, [1, 3, view.height, view.width]),
-    before: float32(before, [1, beforeIds.length, width]),
-    after: float32(after, [1, afterIds.length, width]),
+    [`pixels/${view.name}`]: float32(pixels, pixelDims(view, 1)),
+    'text/0': float32(before, [1, beforeIds.length, width]),
+    'text/1': float32(after, [1, afterIds.length, width]),
     positions: int64(
       scene.answer_ids.map((_, t) => first + t),
       [answer],

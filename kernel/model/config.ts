@@ -14,6 +14,8 @@ export const ModelConfig = z.looseObject({
   image_token_index: tokenId.optional(),
   image_token_id: tokenId.optional(),
   eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
+  max_position_embeddings: z.number().int().positive().optional(),
+  vocab_size: z.number().int().positive().optional(),
   text_config: z
     .looseObject({
       max_position_embeddings: z.number().int().positive().optional(),
@@ -38,15 +40,21 @@ export type GenerationConfig = z.infer<typeof GenerationConfig>;
 
 const side = z.number().int().positive();
 
-/** preprocessor_config.json, with the defaults that transformers' image processors have. */
+/** preprocessor_config.json, with the defaults that transformers' image processors have; families read further fields themselves. */
 export const PreprocessorConfig = z.looseObject({
   image_processor_type: z.string().optional(),
   do_resize: z.boolean().default(true),
   size: z
     .union([
       z.object({ height: side, width: side }).transform(({ height, width }) => ({ height, width })),
-      z.object({ shortest_edge: side }).transform(({ shortest_edge }) => ({ shortestEdge: shortest_edge })),
-      side.transform((shortestEdge) => ({ shortestEdge })),
+      z
+        .object({ shortest_edge: side.nullish(), longest_edge: side.nullish() })
+        .refine(({ shortest_edge, longest_edge }) => (shortest_edge ?? longest_edge) != null, 'has no edge')
+        .transform(({ shortest_edge, longest_edge }) => ({
+          ...(shortest_edge == null ? {} : { shortestEdge: shortest_edge }),
+          ...(longest_edge == null ? {} : { longestEdge: longest_edge }),
+        })),
+      side.transform((shortestEdge): { shortestEdge?: number; longestEdge?: number } => ({ shortestEdge })),
     ])
     .optional(),
   /** Pillow's number of the filter; bicubic where it is missing. */
@@ -62,6 +70,10 @@ export const PreprocessorConfig = z.looseObject({
   image_std: z.array(z.number()).length(3).default([0.26862954, 0.26130258, 0.27577711]),
 });
 export type PreprocessorConfig = z.infer<typeof PreprocessorConfig>;
+
+/** processor_config.json; newer files hold the image processor's settings in it. */
+export const ProcessorConfig = z.looseObject({ image_processor: PreprocessorConfig.optional() });
+export type ProcessorConfig = z.infer<typeof ProcessorConfig>;
 
 /** A special token in tokenizer_config.json: its text, or an object that holds it. */
 const special = z

@@ -8,14 +8,17 @@ import {
   GenerationConfig,
   ModelConfig,
   PreprocessorConfig,
+  ProcessorConfig,
   TokenizerConfig,
   TokenizerJson,
 } from './config.ts';
 import { embeddedFolder, embeddedModels } from './embedded.ts';
+import { familyOf } from './families.ts';
 
-/** The three graphs of an LVLM in the Hugging Face ONNX layout, by the stems of their files. */
+/** The graphs of an LVLM in the Hugging Face ONNX layout, by the stems of their files. */
 export const GRAPHS = ['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const;
 export type GraphName = (typeof GRAPHS)[number];
+export const [ENCODER, EMBED, DECODER] = GRAPHS;
 
 /** Endings of a graph's file by data type, best for gradients first. */
 const SUFFIXES = ['', '_fp16', '_q4', '_q4f16', '_bnb4'] as const;
@@ -28,12 +31,16 @@ export interface ModelFiles {
   readonly config: ModelConfig;
   readonly generation: GenerationConfig;
   readonly preprocessor: PreprocessorConfig;
+  /** Empty where there is no processor_config.json. */
+  readonly processor: ProcessorConfig;
   readonly tokenizerConfig: TokenizerConfig;
   readonly tokenizer: object;
   /** Jinja source. */
   readonly chatTemplate: string;
-  /** Absolute paths. */
-  readonly graphs: Readonly<Record<GraphName, string>>;
+  /** Stems of the encoders' files. */
+  readonly encoders: readonly string[];
+  /** Absolute paths by the stems of the files; more than these three where a model has several encoders. */
+  readonly graphs: Readonly<Record<GraphName, string> & Record<string, string>>;
   /** Every file that was read, relative to the folder, with forward slashes. */
   readonly names: readonly string[];
 }
@@ -71,29 +78,46 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
     throw new LensError(`the model in "${folder}" has no ${name}`, `Download ${name} of the model too`);
   };
   const config = await required('config.json', ModelConfig);
+  const family = familyOf(config);
   const tokenizer = await required('tokenizer.json', TokenizerJson);
   const tokenizerConfig = await required('tokenizer_config.json', TokenizerConfig);
-  const preprocessor = await required('preprocessor_config.json', PreprocessorConfig);
+  const processor = (await optional('processor_config.json', ProcessorConfig)) ?? {};
+  const preprocessor =
+    (await optional('preprocessor_config.json', PreprocessorConfig)) ??
+    processor.image_processor ??
+    (await required('preprocessor_config.json', PreprocessorConfig));
   const generation = (await optional('generation_config.json', GenerationConfig)) ?? {};
   const chatTemplate =
     (await text('chat_template.jinja')) ??
     (await optional('chat_template.json', ChatTemplateJson))?.chat_template ??
-    templateOf(tokenizerConfig);
+    templateOf(tokenizerConfig) ??
+    family.chatTemplate;
   if (chatTemplate === undefined) {
     throw new LensError(
       `the model in "${folder}" has no chat template`,
       'Add chat_template.jinja, or `chat_template` to tokenizer_config.json',
     );
   }
-  const graphs = Object.fromEntries(GRAPHS.map((graph) => [graph, graphFile(folder, graph)])) as Record<
-    GraphName,
-    string
-  >;
-  for (const graph of GRAPHS) names.push(...graphFileNames(folder, graphs[graph]));
-  return { folder, config, generation, preprocessor, tokenizerConfig, tokenizer, chatTemplate, graphs, names };
+  const encoders = family.encoders?.(config) ?? [ENCODER];
+  const stems = [...encoders, EMBED, DECODER];
+  const graphs = Object.fromEntries(stems.map((graph) => [graph, graphFile(folder, graph)])) as ModelFiles['graphs'];
+  for (const file of Object.values(graphs)) names.push(...graphFileNames(folder, file));
+  return {
+    folder,
+    config,
+    generation,
+    preprocessor,
+    processor,
+    tokenizerConfig,
+    tokenizer,
+    chatTemplate,
+    encoders,
+    graphs,
+    names,
+  };
 }
 
-function graphFile(folder: string, graph: GraphName): string {
+function graphFile(folder: string, graph: string): string {
   const at = (suffix: string) => path.join(folder, 'onnx', `${graph}${suffix}.onnx`);
   const found = SUFFIXES.map(at).find((file) => existsSync(file));
   if (found !== undefined) return found;

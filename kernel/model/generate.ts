@@ -1,6 +1,7 @@
 import { Tensor } from 'onnxruntime-node';
 import { AbortError } from '../errors.ts';
 import { mostLikely } from './log-softmax.ts';
+import type { Positions } from './sequence.ts';
 import { float32, floats, int64 } from './session.ts';
 import type { Session, Tensors, ValueInfo } from './session.ts';
 
@@ -15,8 +16,10 @@ export interface GenerateOptions {
   /** Ids that end an answer; they are not part of it. */
   readonly endTokens: ReadonlySet<number>;
   readonly maxNewTokens: number;
-  /** Position of the first embedding. */
-  readonly firstPosition: number;
+  /** Position ids of the prompt. */
+  readonly positions: Positions;
+  /** Further inputs of the decoder with one number for each token: those of the prompt, and that of a token of the answer. */
+  readonly tokenInputs: Readonly<Record<string, { readonly prompt: readonly number[]; readonly answer: number }>>;
   readonly signal?: AbortSignal | undefined;
   readonly onToken?: ((count: number) => void) | undefined;
 }
@@ -33,7 +36,7 @@ export async function generate(
   embed: (id: number) => Promise<Float32Array>,
   options: GenerateOptions,
 ): Promise<Generation> {
-  const { endTokens, maxNewTokens, firstPosition, signal, onToken } = options;
+  const { endTokens, maxNewTokens, positions, tokenInputs, signal, onToken } = options;
   const width = prompt.data.length / prompt.length;
   const ids: number[] = [];
   const logp: number[] = [];
@@ -50,12 +53,11 @@ export async function generate(
       inputs_embeds: float32(input, [1, length, width]),
       attention_mask: int64(new Array<number>(total).fill(1), [1, total]),
       ...cache,
-      ...optional(decoder, 'position_ids', () =>
-        int64(
-          Array.from({ length }, (_, i) => firstPosition + past + i),
-          [1, length],
-        ),
-      ),
+      ...optional(decoder, 'position_ids', ({ shape }) => {
+        const axes = positions.axes.map((axis) => (past === 0 ? axis : [positions.next + past - axis.length]));
+        return int64(axes.flat(), shape.length === 3 ? [axes.length, 1, length] : [1, length]);
+      }),
+      ...perToken(decoder, tokenInputs, past === 0),
       ...optional(decoder, 'num_logits_to_keep', () => int64([1], [])),
       ...optional(decoder, 'use_cache_branch', () => new Tensor('bool', [past > 0], [1])),
     };
@@ -95,6 +97,15 @@ function nextCache(results: Tensors): Tensors {
   );
 }
 
-function optional(session: Session, name: string, make: () => Tensor): Tensors {
-  return session.inputs.has(name) ? { [name]: make() } : {};
+function optional(session: Session, name: string, make: (info: ValueInfo) => Tensor): Tensors {
+  const info = session.inputs.get(name);
+  return info === undefined ? {} : { [name]: make(info) };
+}
+
+function perToken(decoder: Session, inputs: GenerateOptions['tokenInputs'], first: boolean): Tensors {
+  const tensors = Object.entries(inputs).map(([name, { prompt, answer }]) => {
+    const values = first ? prompt : [answer];
+    return optional(decoder, name, () => int64(values, [1, values.length]));
+  });
+  return Object.assign({}, ...tensors) as Tensors;
 }

@@ -57,7 +57,7 @@ export interface ModelInfo {
   /** Greatest number of tokens of prompt, image and answer together. */
   readonly contextLength: number;
   readonly vocabularySize: number;
-  /** The views of an image, in the order in which the model sees them. */
+  /** The views of a square image of 512 px, in the order in which the model sees them. */
   readonly views: readonly ViewInfo[];
 }
 
@@ -65,7 +65,7 @@ export interface ViewInfo {
   readonly name: string;
   readonly height: number;
   readonly width: number;
-  /** Token grid after the projector. */
+  /** Token grid of the view as the encoder gives it. */
   readonly rows: number;
   readonly cols: number;
 }

@@ -1,57 +1,48 @@
 import { LensError } from '../errors.ts';
 import { ChatTemplate } from './chat-template.ts';
-import type { Family } from './families.ts';
 import type { ModelFiles } from './files.ts';
+import type { Prompt } from './sequence.ts';
 import type { TextTokenizer } from './tokenizer.ts';
+import type { VisionPlan } from './vision-plan.ts';
 
-/** A prompt around the image: the ids before its features and those after. */
-export interface Prompt {
-  readonly before: readonly number[];
-  readonly after: readonly number[];
+/** Where a picture goes in a prompt. */
+export interface PictureMark {
+  /** The token in whose places the features stand. */
+  readonly id: number;
+  /** What the rendered chat template has there before the picture's placeholder is put in. */
+  readonly text: string;
 }
 
 /** Makes prompts and answers into token ids as the model was trained to see them. */
 export class Prompter {
   readonly #tokenizer: TextTokenizer;
   readonly #template: ChatTemplate;
-  readonly #imageId: number;
+  readonly #mark: PictureMark;
   readonly #contextLength: number;
-  readonly #imageTokens: number;
 
-  /**
-   * @param imageTokens how many tokens the image takes
-   * @throws LensError where config.json names no image token, or one that the tokenizer has not
-   */
-  constructor(
-    files: ModelFiles,
-    family: Family,
-    tokenizer: TextTokenizer,
-    { contextLength, imageTokens }: { readonly contextLength: number; readonly imageTokens: number },
-  ) {
-    const id = family.imageToken(files.config);
-    const token = id === undefined ? undefined : tokenizer.tokenOf(id);
-    if (id === undefined || token === undefined) {
-      throw new LensError(
-        `the model in "${files.folder}" has no image token${id === undefined ? '' : ` ${id}`}`,
-        'config.json and tokenizer.json must be of the same model',
-      );
-    }
+  constructor(files: ModelFiles, tokenizer: TextTokenizer, mark: PictureMark, contextLength: number) {
     this.#tokenizer = tokenizer;
-    this.#imageId = id;
-    this.#template = new ChatTemplate(files.chatTemplate, files.tokenizerConfig, token);
+    this.#mark = mark;
+    this.#template = new ChatTemplate(files.chatTemplate, files.tokenizerConfig, mark.text);
     this.#contextLength = contextLength;
-    this.#imageTokens = imageTokens;
   }
 
   /** @throws LensError for a question that is empty, too long, or holds a special token */
-  prompt(question: string): Prompt {
+  prompt(question: string, { placeholder, rows }: VisionPlan): Prompt {
     const text = this.#checked(question, 'question');
-    const ids = this.#tokenizer.encode(this.#template.prompt(text));
-    const at = ids.indexOf(this.#imageId);
-    const prompt = { before: ids.slice(0, at), after: ids.slice(at + 1) };
+    const [before, after] = this.#template.prompt(text).split(this.#mark.text) as [string, string];
+    const ids = this.#tokenizer.encode(before + placeholder + after);
+    const imagePositions = ids.flatMap((id, i) => (id === this.#mark.id ? [i] : []));
+    if (imagePositions.length !== rows) {
+      throw new LensError(
+        `the picture takes ${imagePositions.length} tokens of the prompt and has ${rows} features`,
+        'tokenizer.json and preprocessor_config.json must be of the same model',
+      );
+    }
+    const prompt = { ids, imagePositions };
     if (this.room(prompt) < 1) {
       throw new LensError(
-        `the question is too long: with the image it takes ${this.#contextLength - this.room(prompt)} tokens, ` +
+        `the question is too long: with the image it takes ${ids.length} tokens, ` +
           `and the model holds ${this.#contextLength} together with the answer`,
         'Ask a shorter question',
       );
@@ -60,8 +51,8 @@ export class Prompter {
   }
 
   /** How many tokens of an answer the context has room for. */
-  room({ before, after }: Prompt): number {
-    return this.#contextLength - before.length - this.#imageTokens - after.length;
+  room({ ids }: Prompt): number {
+    return this.#contextLength - ids.length;
   }
 
   /** Ids of an answer's text, in the place where the model would write it. */

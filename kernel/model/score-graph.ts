@@ -12,11 +12,16 @@ import {
   readGraph,
 } from '../onnx/index.ts';
 import type { Constant } from '../onnx/index.ts';
+import { DECODER } from './files.ts';
+import type { Run } from './sequence.ts';
+import { appendVision } from './vision-graph.ts';
+import { planKey } from './vision-plan.ts';
+import type { VisionPlan } from './vision-plan.ts';
 
-/** Where the graph begins: a mask over the image, the views' pixels, or their projected features. */
+/** Where the graph begins: a mask over the image, the views' pixels, or the feature rows. */
 export type ScoreInput = 'mask' | 'pixels' | 'features';
 
-/** Everything that a score graph's shapes depend on. */
+/** Everything that a score graph depends on, beside the model's files. */
 export interface ScoreShape {
   readonly from: ScoreInput;
   /** With the gradient with respect to `from`, or log p alone. */
@@ -25,46 +30,42 @@ export interface ScoreShape {
   /** Of the mask; of no matter for other inputs. */
   readonly maskRows: number;
   readonly maskCols: number;
-  readonly views: readonly ScoreView[];
-  /** Embeddings before and after the image's features, and their width. */
-  readonly before: number;
-  readonly after: number;
+  readonly plan: VisionPlan;
+  /** The sequence: text and features of the image, alternating. */
+  readonly runs: readonly Run[];
+  /** Of an embedding. */
   readonly width: number;
   /** Number of answer tokens. */
   readonly answer: number;
-  readonly firstPosition: number;
+  /** Position ids of the whole sequence, one list for each axis. */
+  readonly positions: readonly (readonly number[])[];
+  /** Further inputs of the decoder: one number for each token of the sequence. */
+  readonly tokenInputs: Readonly<Record<string, readonly number[]>>;
 }
 
-export interface ScoreView {
-  readonly name: string;
-  readonly input: string;
-  readonly height: number;
-  readonly width: number;
-  /** Number of features. */
-  readonly features: number;
-}
+/** Files of the graphs that a score graph is composed of, by their stems. */
+export type ScoreSources = Readonly<Record<string, string>>;
 
-/** Files of the graphs that a score graph is composed of. */
-export interface ScoreSources {
-  readonly vision: string;
-  readonly decoder: string;
+/** Tells one shape from another. */
+export function shapeKey({ plan, ...numbers }: ScoreShape): string {
+  return JSON.stringify([numbers, planKey(plan)]);
 }
 
 /**
- * Composes the one graph that scores an answer: mask → up-sampling and blend → vision encoder → splice between the text's
- * embeddings → decoder, teacher-forced, no cache → logits at the answer's positions only → log p of each answer token →
- * gradient of Σ_t w_t · log p_t. Weights stay in the model's files.
+ * Composes the one graph that scores an answer: mask → up-sampling and blend → vision encoders → feature rows, spliced between
+ * the text's embeddings → decoder, teacher-forced, no cache → logits at the answer's positions only → log p of each answer
+ * token → gradient of Σ_t w_t · log p_t. Weights stay in the model's files.
  *
- * Inputs (b batch, v each view's name, t answer tokens):
- * - from 'mask': `mask` [b, rows, cols]; for each view `image/v`, `baseline/v` [1, 3, h, w], `noise/v` [b, 3, h, w],
- *   `up-rows/v` [h, rows], `up-cols/v` [cols, w]; the view's pixels are
+ * Inputs (b batch, v each stack's name, n its views, t answer tokens):
+ * - from 'mask': `mask` [b, rows, cols]; for each stack `image/v`, `baseline/v` [1, n, 3, h, w], `noise/v` [b, n, 3, h, w],
+ *   `up-rows/v` [n, h, rows], `up-cols/v` [n, cols, w] (without n where that is 1); the views' pixels are
  *   `baseline + M·(image − baseline) + noise` with `M = up-rows · mask · up-cols`
- * - from 'pixels': `pixels/v` [b, 3, h, w]; from 'features': `features/v` [b, features, width]
- * - `before` [1, before, width], `after` [1, after, width]: embeddings of the prompt and the answer around the image
+ * - from 'pixels': `pixels/v` [b, n, 3, h, w]; from 'features': `features` [b, rows, width]
+ * - `text/i` [1, length, width]: embeddings of the i-th stretch of text of the prompt and the answer
  * - `positions` [t]: where in the sequence each answer token is predicted; `ids` [t]: the answer tokens, int64
  * - `weights` [b, t], with the gradient only
  *
- * Outputs: `logp` [b, t], and with the gradient `gradient` (of the mask's shape) or `gradient/v` (of the pixels' or features').
+ * Outputs: `logp` [b, t], and with the gradient `gradient` (of the mask's or the features' shape) or `gradient/v` (of the pixels').
  */
 export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph {
   const graph = new Graph();
@@ -72,21 +73,15 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   const b = new Builder(graph, 'score');
   const { batch, width, answer } = shape;
   if (shape.from === 'mask') addInput(graph, 'mask', 'float32', [batch, shape.maskRows, shape.maskCols]);
-  const features = shape.views.map((view) => viewFeatures(b, sources, shape, view));
+  const features =
+    shape.from === 'features'
+      ? addInput(graph, 'features', 'float32', [batch, shape.plan.rows, width])
+      : appendVision(b, sources, shape);
 
-  const text = (name: string, length: number) => {
-    addInput(graph, name, 'float32', [1, length, width]);
-    return batch === 1 ? name : b.op('Expand', [name, b.ints([batch, length, width])]);
-  };
-  const parts = [
-    ...(shape.before === 0 ? [] : [text('before', shape.before)]),
-    ...features,
-    ...(shape.after === 0 ? [] : [text('after', shape.after)]),
-  ];
-  const sequence = parts.length === 1 ? parts[0]! : b.op('Concat', parts, { axis: int(1) });
+  const sequence = spliced(b, shape, features);
   addInput(graph, 'positions', 'int64', [answer]);
   addInput(graph, 'ids', 'int64', [answer]);
-  const decoder = boundDecoder(sources.decoder, batch, graph.dims(sequence), shape.firstPosition);
+  const decoder = boundDecoder(sources[DECODER]!, graph.dims(sequence), shape);
   // For a vocabulary of 150,000 the output projection of a whole prompt would cost more than all else.
   addInput(decoder, 'positions', 'int64', [answer]);
   gatherLate(decoder, 'logits', 'positions');
@@ -104,7 +99,7 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   graph.outputs = [logp];
   if (shape.gradient) {
     addInput(graph, 'weights', 'float32', [batch, answer]);
-    const wrt = shape.from === 'mask' ? ['mask'] : shape.views.map(({ name }) => `${shape.from}/${name}`);
+    const wrt = shape.from === 'pixels' ? shape.plan.stacks.map(({ name }) => `pixels/${name}`) : [shape.from];
     const gradients = differentiate(graph, { of: [{ value: logp, cotangent: 'weights' }], wrt });
     for (const name of wrt) {
       graph.outputs.push(b.op('Identity', [gradients[name]!], {}, { as: name.replace(/^[^/]*/, 'gradient') }));
@@ -114,54 +109,51 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   return graph;
 }
 
-/** The projected features of one view, [batch, features, width]. */
-function viewFeatures(b: Builder, { vision }: ScoreSources, shape: ScoreShape, view: ScoreView): string {
-  const { graph } = b;
-  if (shape.from === 'features') {
-    return addInput(graph, `features/${view.name}`, 'float32', [shape.batch, view.features, shape.width]);
-  }
-  const dims = [shape.batch, 3, view.height, view.width];
-  const pixels =
-    shape.from === 'mask' ? blend(b, shape, view) : addInput(graph, `pixels/${view.name}`, 'float32', dims);
-  const encoder = readGraph(vision);
-  bind(encoder, { shapes: { [view.input]: dims } });
-  const outputs = append(graph, { graph: encoder, prefix: `vision/${view.name}/`, feeds: { [view.input]: pixels } });
-  return outputs.image_features!;
-}
-
-function blend(b: Builder, { batch, maskRows, maskCols }: ScoreShape, { name, height, width }: ScoreView): string {
-  const { graph } = b;
-  const image = addInput(graph, `image/${name}`, 'float32', [1, 3, height, width]);
-  const baseline = addInput(graph, `baseline/${name}`, 'float32', [1, 3, height, width]);
-  const noise = addInput(graph, `noise/${name}`, 'float32', [batch, 3, height, width]);
-  const rows = addInput(graph, `up-rows/${name}`, 'float32', [height, maskRows]);
-  const cols = addInput(graph, `up-cols/${name}`, 'float32', [maskCols, width]);
-  const up = b.op('MatMul', [b.op('MatMul', [rows, 'mask']), cols]);
-  const mask = b.reshape(up, [batch, 1, height, width]);
-  return b.add(b.add(b.mul(mask, b.sub(image, baseline)), baseline), noise);
+/** The embeddings of the whole sequence: text, with the feature rows in order in the image's places. */
+function spliced(b: Builder, { runs, batch, width }: ScoreShape, features: string): string {
+  let texts = 0;
+  let row = 0;
+  const whole = b.dims(features)[1];
+  const parts = runs.map(({ kind, length }) => {
+    if (kind === 'image') {
+      row += length;
+      return length === whole ? features : b.slice(features, 1, row - length, length);
+    }
+    const name = addInput(b.graph, `text/${texts++}`, 'float32', [1, length, width]);
+    return batch === 1 ? name : b.op('Expand', [name, b.ints([batch, length, width])]);
+  });
+  return parts.length === 1 ? parts[0]! : b.op('Concat', parts, { axis: int(1) });
 }
 
 /** A decoder for one whole sequence: nothing cached before it, and no cache made of it. */
-function boundDecoder(file: string, batch: number, embeddings: readonly number[], firstPosition: number): Graph {
+function boundDecoder(
+  file: string,
+  embeddings: readonly number[],
+  { batch, positions, tokenInputs }: ScoreShape,
+): Graph {
   const graph = readGraph(file);
   graph.outputs = ['logits'];
   const length = embeddings[1]!;
+  const repeated = (values: readonly number[]) => Array.from({ length: batch }, () => values).flat();
   const fixed: Record<string, (input: Graph['inputs'][number]) => Constant> = {
-    attention_mask: () => constantOf('int64', [batch, length], new Array<number>(batch * length).fill(1)),
-    position_ids: () =>
+    attention_mask: ({ dtype }) => constantOf(dtype, [batch, length], new Array<number>(batch * length).fill(1)),
+    position_ids: ({ dtype, dims }) =>
       constantOf(
-        'int64',
-        [batch, length],
-        Array.from({ length: batch * length }, (_, i) => firstPosition + (i % length)),
+        dtype,
+        dims.length === 3 ? [positions.length, batch, length] : [batch, length],
+        positions.flatMap(repeated),
       ),
-    num_logits_to_keep: ({ dims }) => constantOf('int64', dims as number[], [0]),
+    num_logits_to_keep: ({ dtype, dims }) => constantOf(dtype, dims as number[], [0]),
     use_cache_branch: ({ dims }) => constantOf('bool', dims as number[], [0]),
   };
   const constants: Record<string, Constant> = {};
   for (const input of graph.inputs) {
+    const perToken = tokenInputs[input.name];
     if (input.name.startsWith('past_key_values.')) {
       const dims = input.dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? batch : 0));
       constants[input.name] = constantOf(input.dtype, dims, []);
+    } else if (perToken !== undefined) {
+      constants[input.name] = constantOf(input.dtype, [batch, length], repeated(perToken));
     } else if (fixed[input.name] !== undefined) constants[input.name] = fixed[input.name]!(input);
   }
   bind(graph, { constants, shapes: { inputs_embeds: embeddings } });

@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { LRUCache } from 'lru-cache';
 import { serialise } from '../onnx/index.ts';
 import { cacheFolder } from './cache-folder.ts';
+import { DECODER } from './files.ts';
 import { fileHash, writeWhole } from './provenance.ts';
-import { buildScoreGraph } from './score-graph.ts';
+import { buildScoreGraph, shapeKey } from './score-graph.ts';
 import type { ScoreShape, ScoreSources } from './score-graph.ts';
 import { Session } from './session.ts';
 import type { Tensors } from './session.ts';
@@ -27,7 +28,7 @@ export class ScoreSessions {
 
   constructor(sources: ScoreSources) {
     this.#sources = sources;
-    const bytes = Object.values(sources).reduce((sum: number, file: string) => sum + weightBytes(file), 1);
+    const bytes = Object.values(sources).reduce((sum, file) => sum + weightBytes(file), 1);
     this.#open = new LRUCache<string, OpenGraph>({
       max: KEPT,
       // Each session may hold the weights once; together they get a quarter of the memory, and one always fits.
@@ -39,7 +40,7 @@ export class ScoreSessions {
 
   /** Runs the graph of a shape. */
   run(shape: ScoreShape, feeds: Tensors): Promise<Tensors> {
-    const key = JSON.stringify(shape);
+    const key = shapeKey(shape);
     let graph = this.#open.get(key);
     if (graph === undefined) {
       graph = new OpenGraph(this.#session(shape));
@@ -57,11 +58,11 @@ export class ScoreSessions {
   }
 
   async #session(shape: ScoreShape): Promise<Session> {
-    const folder = path.dirname(this.#sources.decoder);
+    const folder = path.dirname(this.#sources[DECODER]!);
     const options = { label: 'the score graph', dataFolder: folder };
     this.#contents ??= contentsHash(this.#sources);
     const key = createHash('sha256')
-      .update(`${await this.#contents}${JSON.stringify(shape)}`)
+      .update(`${await this.#contents}${shapeKey(shape)}`)
       .digest('hex');
     const file = path.join(cacheFolder(), 'graphs', `${key}.onnx`);
     const kept = await readFile(file).catch(() => undefined);
@@ -113,7 +114,7 @@ class OpenGraph {
 /** Hash of what a graph is made of: the source graphs' bytes and the code that composes them. */
 async function contentsHash(sources: ScoreSources): Promise<string> {
   const hash = createHash('sha256').update(codeHash());
-  for (const file of Object.values(sources) as string[]) hash.update(await fileHash(file));
+  for (const file of Object.values(sources)) hash.update(await fileHash(file));
   return hash.digest('hex');
 }
 

@@ -17,28 +17,44 @@ import type { ScoreSessions } from './score-sessions.ts';
 import { float32, floats, int64 } from './session.ts';
 import type { Tensors } from './session.ts';
 import { maskMatrices } from './views.ts';
-import type { ViewGeometry } from './views.ts';
+import { pixelDims } from './vision-graph.ts';
+import { globalView } from './vision-plan.ts';
+import type { VisionPlan } from './vision-plan.ts';
 
 /** How many masks are evaluated in one run where there are enough. */
 export const BATCH = 4;
+
+/** A stretch of the sequence: text with its embeddings [length, width], or features of the picture. */
+export type Segment =
+  | { readonly kind: 'text'; readonly length: number; readonly width: number; readonly rows: Float32Array }
+  | { readonly kind: 'image'; readonly length: number };
+
+/** Width of a sequence's embeddings. */
+export function widthOf(segments: readonly Segment[]): number {
+  const text = segments.find((segment) => segment.kind === 'text');
+  if (text === undefined) throw new Error('a sequence without text has no embeddings');
+  return text.width;
+}
 
 /** What a scorer is made of; see `LoadedModel.scorer`. */
 export interface ScorerParts {
   readonly sessions: ScoreSessions;
   readonly picture: Picture;
-  readonly views: readonly ViewGeometry[];
+  /** For pictures of this size. */
+  readonly plan: VisionPlan;
   readonly answer: TokenisedText;
-  /** Embeddings before the image's features and after them, those of the answer without its last token included; padded. */
-  readonly before: Float32Array;
-  readonly after: Float32Array;
-  readonly width: number;
+  /** Prompt and answer without its last token; padded. */
+  readonly segments: readonly Segment[];
   /** Where in the sequence the first answer token is predicted. */
   readonly firstPrediction: number;
-  readonly firstPosition: number;
+  /** Position ids of the padded sequence, one list for each axis. */
+  readonly positions: readonly (readonly number[])[];
+  /** Further inputs of the decoder, of the padded sequence. */
+  readonly tokenInputs: Readonly<Record<string, readonly number[]>>;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
-  /** Projected features of the views at some pixels, in the order of the views. */
-  readonly encode: (picture: Picture) => Promise<readonly Float32Array[]>;
+  /** Feature rows of a picture of the plan's size. */
+  readonly encode: (picture: Picture) => Promise<Float32Array>;
 }
 
 /** Answers differ in length: graphs are made for multiples of this many tokens, and what is too much has weight 0. */
@@ -51,26 +67,30 @@ export class OnnxScorer implements AnswerScorer {
   readonly image: NormalisedImage;
   readonly evaluations = { forward: 0, gradient: 0 };
   readonly #parts: ScorerParts;
+  readonly #width: number;
+  readonly #batch: number;
   readonly #padded: number;
   readonly #textFeeds: Tensors;
+  /** Of each stack. */
   readonly #pixels: readonly Float32Array[];
   readonly #baselines = new Map<BaselineName, readonly Float32Array[]>();
 
   constructor(parts: ScorerParts) {
-    const { answer, views, picture, firstPrediction, before, after, width } = parts;
+    const { answer, plan, picture, firstPrediction, segments } = parts;
     this.#parts = parts;
     this.answer = answer;
     this.tokenCount = answer.tokens.length;
     this.#padded = Math.ceil(this.tokenCount / ANSWER_STEP) * ANSWER_STEP;
-    this.#pixels = views.map((view) => view.render(picture));
-    const [global] = views;
-    this.image = { channels: 3, height: global!.height, width: global!.width, data: this.#pixels[0]! };
+    this.#width = widthOf(segments);
+    this.#batch = plan.batch ?? BATCH;
+    this.#pixels = plan.stacks.map((stack) => stack.render(picture));
+    this.image = this.#globalImage();
     const token = (i: number) => Math.min(i, this.tokenCount - 1);
     const positions = Array.from({ length: this.#padded }, (_, i) => firstPrediction + token(i));
     const ids = Array.from({ length: this.#padded }, (_, i) => answer.tokens[token(i)]!.id);
+    const texts = segments.filter((segment) => segment.kind === 'text');
     this.#textFeeds = {
-      ...(before.length === 0 ? {} : { before: float32(before, [1, before.length / width, width]) }),
-      ...(after.length === 0 ? {} : { after: float32(after, [1, after.length / width, width]) }),
+      ...Object.fromEntries(texts.map(({ rows, length }, i) => [`text/${i}`, float32(rows, [1, length, this.#width])])),
       positions: int64(positions, [this.#padded]),
       ids: int64(ids, [this.#padded]),
     };
@@ -94,44 +114,43 @@ export class OnnxScorer implements AnswerScorer {
   }
 
   async featureGradient(weights: Float32Array): Promise<FeatureGradient[]> {
-    const { views, picture, width, encode, sessions } = this.#parts;
+    const { plan, picture, encode, sessions } = this.#parts;
     const features = await encode(picture);
-    const feeds: Record<string, Tensors[string]> = { ...this.#textFeeds, weights: this.#weights([weights]) };
-    views.forEach(({ name, rows, cols }, i) => {
-      feeds[`features/${name}`] = float32(features[i]!, [1, rows * cols, width]);
-    });
+    const feeds = {
+      ...this.#textFeeds,
+      weights: this.#weights([weights]),
+      features: float32(features, [1, plan.rows, this.#width]),
+    };
     this.#checkSignal();
     const results = await sessions.run(this.#shape('features', true, 1, NO_MASK), feeds);
     this.evaluations.gradient += 1;
-    return views.map((view, i) => {
-      const { left, top, width: across, height: down } = view.window(picture);
-      return {
-        rows: view.rows,
-        cols: view.cols,
-        channels: width,
-        features: features[i]!,
-        gradient: floats(results, `gradient/${view.name}`),
-        window: [left, top, across, down],
-      };
-    });
+    const gradient = floats(results, 'gradient');
+    return plan.grids.map(({ rows, cols, cells, window: { left, top, width, height } }) => ({
+      rows,
+      cols,
+      channels: this.#width,
+      features: gathered(features, cells, this.#width),
+      gradient: gathered(gradient, cells, this.#width),
+      window: [left, top, width, height],
+    }));
   }
 
   /**
    * The score's gradient with respect to the pixels of every view, in normalised units, at the whole image.
-   * @returns log p of each token, and for each view 3 · height · width values, planar
+   * @returns log p of each token, and for each stack of views n · 3 · height · width values, planar
    */
   async pixelGradient(weights: Float32Array): Promise<{ logp: Float32Array; gradients: Float32Array[] }> {
-    const { views, sessions } = this.#parts;
+    const { plan, sessions } = this.#parts;
     const feeds: Record<string, Tensors[string]> = { ...this.#textFeeds, weights: this.#weights([weights]) };
-    views.forEach(({ name, height, width }, i) => {
-      feeds[`pixels/${name}`] = float32(this.#pixels[i]!, [1, 3, height, width]);
+    plan.stacks.forEach((stack, i) => {
+      feeds[`pixels/${stack.name}`] = float32(this.#pixels[i]!, pixelDims(stack, 1));
     });
     this.#checkSignal();
     const results = await sessions.run(this.#shape('pixels', true, 1, NO_MASK), feeds);
     this.evaluations.gradient += 1;
     return {
       logp: floats(results, 'logp').slice(0, this.tokenCount),
-      gradients: views.map(({ name }) => floats(results, `gradient/${name}`)),
+      gradients: plan.stacks.map(({ name }) => floats(results, `gradient/${name}`)),
     };
   }
 
@@ -139,7 +158,7 @@ export class OnnxScorer implements AnswerScorer {
     requests: readonly (ScoreRequest & { readonly weights?: Float32Array })[],
     gradient: boolean,
   ): AsyncGenerator<{ index: number; logp: Float32Array; gradient?: Float32Array }> {
-    for (const { size, indexes } of batches(requests)) {
+    for (const { size, indexes } of batches(requests, this.#batch)) {
       this.#checkSignal();
       // What fills a batch up repeats its last request.
       const batch = Array.from({ length: size }, (_, i) => requests[indexes[Math.min(i, indexes.length - 1)]!]!);
@@ -161,25 +180,19 @@ export class OnnxScorer implements AnswerScorer {
   }
 
   #shape(from: ScoreInput, gradient: boolean, batch: number, mask: Pick<Mask, 'rows' | 'cols'>): ScoreShape {
-    const { views, before, after, width, firstPosition } = this.#parts;
+    const { plan, segments, positions, tokenInputs } = this.#parts;
     return {
       from,
       gradient,
       batch,
       maskRows: mask.rows,
       maskCols: mask.cols,
-      views: views.map((view) => ({
-        name: view.name,
-        input: view.input,
-        height: view.height,
-        width: view.width,
-        features: view.rows * view.cols,
-      })),
-      before: before.length / width,
-      after: after.length / width,
-      width,
+      plan,
+      runs: segments.map(({ kind, length }) => ({ kind, length })),
+      width: this.#width,
       answer: this.#padded,
-      firstPosition,
+      positions,
+      tokenInputs,
     };
   }
 
@@ -188,48 +201,74 @@ export class OnnxScorer implements AnswerScorer {
     const masks = new Float32Array(batch.length * rows * cols);
     batch.forEach(({ mask }, i) => masks.set(mask.data, i * rows * cols));
     const feeds: Record<string, Tensors[string]> = { mask: float32(masks, [batch.length, rows, cols]) };
-    for (const view of this.#parts.views) {
-      const up = maskMatrices(view, view.window(this.#parts.picture), { rows, cols });
-      feeds[`up-rows/${view.name}`] = float32(up.rows, [view.height, rows]);
-      feeds[`up-cols/${view.name}`] = float32(up.cols, [cols, view.width]);
+    for (const stack of this.#parts.plan.stacks) {
+      const ups = stack.views.map(({ window }) => maskMatrices(stack, window, { rows, cols }));
+      const several = ups.length === 1 ? [] : [ups.length];
+      feeds[`up-rows/${stack.name}`] = float32(joined(ups.map((up) => up.rows)), [...several, stack.height, rows]);
+      feeds[`up-cols/${stack.name}`] = float32(joined(ups.map((up) => up.cols)), [...several, cols, stack.width]);
     }
     return feeds;
   }
 
   #viewFeeds(batch: readonly ScoreRequest[]): Record<string, Tensors[string]> {
-    const { views } = this.#parts;
     const baseline = this.#baseline(batch[0]!.baseline ?? DEFAULT_BASELINE);
     // One stream of noise for each request, through all views.
     const sources = batch.map(({ noise }) => (noise === undefined ? undefined : seededRandom(noise.seed)));
     const feeds: Record<string, Tensors[string]> = {};
-    for (const [v, { name, height, width }] of views.entries()) {
-      const size = 3 * height * width;
+    for (const [s, stack] of this.#parts.plan.stacks.entries()) {
+      const size = this.#pixels[s]!.length;
       const noise = new Float32Array(batch.length * size);
       for (const [i, source] of sources.entries()) {
         if (source === undefined) continue;
         const { sigma } = batch[i]!.noise!;
         for (let k = i * size; k < (i + 1) * size; k++) noise[k] = sigma * source.normal();
       }
-      feeds[`image/${name}`] = float32(this.#pixels[v]!, [1, 3, height, width]);
-      feeds[`baseline/${name}`] = float32(baseline[v]!, [1, 3, height, width]);
-      feeds[`noise/${name}`] = float32(noise, [batch.length, 3, height, width]);
+      feeds[`image/${stack.name}`] = float32(this.#pixels[s]!, pixelDims(stack, 1));
+      feeds[`baseline/${stack.name}`] = float32(baseline[s]!, pixelDims(stack, 1));
+      feeds[`noise/${stack.name}`] = float32(noise, pixelDims(stack, batch.length));
     }
     return feeds;
   }
 
   #baseline(name: BaselineName): readonly Float32Array[] {
-    let views = this.#baselines.get(name);
-    if (views === undefined) {
-      const { picture, views: geometries, seed } = this.#parts;
-      if (name === 'noise') {
-        views = geometries.map((view, i) => view.normalise(noisePixels(view.width, view.height, seed + i)));
-      } else {
+    let stacks = this.#baselines.get(name);
+    if (stacks === undefined) {
+      const { picture, plan } = this.#parts;
+      if (name === 'noise') stacks = this.#noiseViews();
+      else {
         const replaced = BASELINE_PICTURES[name](picture);
-        views = geometries.map((view) => view.render(replaced));
+        stacks = plan.stacks.map((stack) => stack.render(replaced));
       }
-      this.#baselines.set(name, views);
+      this.#baselines.set(name, stacks);
     }
-    return views;
+    return stacks;
+  }
+
+  /** Noise where a view shows the picture; its padding stays as it is. */
+  #noiseViews(): Float32Array[] {
+    const { plan, seed } = this.#parts;
+    let serial = 0;
+    return plan.stacks.map((stack, s) => {
+      const values = this.#pixels[s]!.slice();
+      const plane = stack.height * stack.width;
+      stack.views.forEach(({ window }, v) => {
+        const noise = stack.normalise(noisePixels(stack.width, stack.height, seed + serial++));
+        for (let i = 0; i < plane; i++) {
+          const x = window.left + (((i % stack.width) + 0.5) / stack.width) * window.width;
+          const y = window.top + ((Math.floor(i / stack.width) + 0.5) / stack.height) * window.height;
+          if (x < 0 || x > 1 || y < 0 || y > 1) continue;
+          for (let c = 0; c < 3; c++) values[(v * 3 + c) * plane + i] = noise[c * plane + i]!;
+        }
+      });
+      return values;
+    });
+  }
+
+  #globalImage(): NormalisedImage {
+    const { stack, view } = globalView(this.#parts.plan);
+    const { height, width } = this.#parts.plan.stacks[stack]!;
+    const size = 3 * height * width;
+    return { channels: 3, height, width, data: this.#pixels[stack]!.subarray(view * size, (view + 1) * size) };
   }
 
   /** Weights of a batch, with 0 for what only fills the answer up: [batch, padded]. */
@@ -253,7 +292,7 @@ const DEFAULT_BASELINE: BaselineName = 'blur';
 const NO_MASK = { rows: 0, cols: 0 };
 
 /** Requests that can run together, by baseline: full batches, and what is left either as one batch more or one by one. */
-function* batches(requests: readonly ScoreRequest[]): Generator<{ size: number; indexes: number[] }> {
+function* batches(requests: readonly ScoreRequest[], full: number): Generator<{ size: number; indexes: number[] }> {
   const groups = new Map<string, number[]>();
   for (const [index, { mask, baseline = DEFAULT_BASELINE }] of requests.entries()) {
     const key = `${baseline} ${mask.rows} ${mask.cols}`;
@@ -265,9 +304,27 @@ function* batches(requests: readonly ScoreRequest[]): Generator<{ size: number; 
     let at = 0;
     while (at < indexes.length) {
       // A batch that is at least half full is cheaper than its requests one by one.
-      const size = indexes.length - at >= BATCH / 2 ? BATCH : 1;
+      const size = indexes.length - at >= full / 2 ? full : 1;
       yield { size, indexes: indexes.slice(at, at + size) };
       at += size;
     }
   }
+}
+
+/** Rows of a matrix of `width` columns. */
+function gathered(matrix: Float32Array, rows: readonly number[], width: number): Float32Array {
+  const result = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => result.set(matrix.subarray(row * width, (row + 1) * width), i * width));
+  return result;
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -51,12 +51,11 @@ export function clipView(config: ModelConfig, preprocessor: PreprocessorConfig):
   const resizedSize = (picture: { readonly width: number; readonly height: number }) => {
     if (!preprocessor.do_resize || size === undefined) return { width: picture.width, height: picture.height };
     if ('height' in size) return size;
+    const edge = size.shortestEdge ?? Math.min(height, width);
     // transformers cuts the longer side's fraction off.
-    const scale = (longer: number, shorter: number) => Math.trunc((size.shortestEdge * longer) / shorter);
+    const scale = (longer: number, shorter: number) => Math.trunc((edge * longer) / shorter);
     const { width: w, height: h } = picture;
-    return w <= h
-      ? { width: size.shortestEdge, height: scale(h, w) }
-      : { width: scale(w, h), height: size.shortestEdge };
+    return w <= h ? { width: edge, height: scale(h, w) } : { width: scale(w, h), height: edge };
   };
   const offset = (resized: { readonly width: number; readonly height: number }) => ({
     x: Math.floor((resized.width - width) / 2),
@@ -121,8 +120,8 @@ function transposed(matrix: Float32Array, columns: number): Float32Array {
   return Float32Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
-/** Where the cut reaches beyond the picture it is black, as in transformers. */
-function cutOut(source: Pixels, { x, y }: { x: number; y: number }, width: number, height: number): Pixels {
+/** A part of a picture. Where the cut reaches beyond the picture it is black, as in transformers. */
+export function cutOut(source: Pixels, { x, y }: { x: number; y: number }, width: number, height: number): Pixels {
   if (x === 0 && y === 0 && source.width === width && source.height === height) return source;
   const data = new Uint8Array(width * height * 3);
   const [from, to] = [Math.max(0, x), Math.min(source.width, x + width)];
@@ -133,7 +132,8 @@ function cutOut(source: Pixels, { x, y }: { x: number; y: number }, width: numbe
   return { width, height, data };
 }
 
-function normalised({ width, height, data }: Pixels, preprocessor: PreprocessorConfig): Float32Array {
+/** Pixels as an encoder takes them: rescaled, less the mean, divided by the standard deviation; planar. */
+export function normalised({ width, height, data }: Pixels, preprocessor: PreprocessorConfig): Float32Array {
   const factor = preprocessor.do_rescale ? preprocessor.rescale_factor : 1;
   const plane = width * height;
   const values = new Float32Array(3 * plane);

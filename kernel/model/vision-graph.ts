@@ -1,0 +1,135 @@
+import { addInput, append, bind, Builder, constantOf, int, prune, readGraph } from '../onnx/index.ts';
+import type { Constant, Graph } from '../onnx/index.ts';
+import type { FixedTensor, PixelLayout, ViewStack, VisionPlan } from './vision-plan.ts';
+
+/** What the encoders' part of a score graph depends on. */
+export interface VisionShape {
+  readonly from: 'mask' | 'pixels' | 'features';
+  readonly batch: number;
+  readonly maskRows: number;
+  readonly maskCols: number;
+  readonly plan: VisionPlan;
+  /** Of a feature row. */
+  readonly width: number;
+}
+
+/** From the mask or the pixels to the feature rows: [batch, plan.rows, width]. */
+export function appendVision(b: Builder, sources: Readonly<Record<string, string>>, shape: VisionShape): string {
+  const { plan, batch } = shape;
+  const features = plan.stacks.map((stack) => {
+    const pixels =
+      shape.from === 'mask'
+        ? blend(b, shape, stack)
+        : addInput(b.graph, `pixels/${stack.name}`, 'float32', pixelDims(stack, batch));
+    const input = arranged(b, pixels, stack.layout);
+    const output = encoded(
+      b,
+      sources,
+      stack.graph,
+      `vision/${stack.name}/`,
+      { [stack.input]: input },
+      {
+        batch,
+        constants: stack.constants ?? {},
+      },
+    );
+    return b.reshape(output, [batch, stack.views.length * stack.rows * stack.cols, lastDim(b, output)]);
+  });
+  return assembled(b, plan, fused(b, sources, plan, features, batch));
+}
+
+/** [b, n, 3, height, width] */
+export function pixelDims({ views, height, width }: ViewStack, batch: number): number[] {
+  return [batch, views.length, 3, height, width];
+}
+
+/** Pixels [b, n, 3, height, width] as an encoder takes them. */
+export function arranged(b: Builder, pixels: string, layout: PixelLayout): string {
+  if (layout === 'tiles') return pixels;
+  if (typeof layout === 'function') return layout(b, pixels);
+  const [batch, views, ...rest] = b.dims(pixels) as [number, number, ...number[]];
+  return b.reshape(pixels, [batch * views, ...rest]);
+}
+
+/** The feature rows of the encoders' (or the fusion's) features. */
+export function assembled(b: Builder, plan: VisionPlan, features: readonly string[]): string {
+  if (plan.assemble !== undefined) return plan.assemble(b, features);
+  return features.length === 1 ? features[0]! : b.op('Concat', features, { axis: int(1) });
+}
+
+function fused(
+  b: Builder,
+  sources: Readonly<Record<string, string>>,
+  { fusion, stacks }: VisionPlan,
+  features: readonly string[],
+  batch: number,
+): readonly string[] {
+  if (fusion === undefined) return features;
+  const entries = Object.entries(fusion.inputs);
+  const feeds = Object.fromEntries(
+    entries.map(([input, stack]) => [input, features[stacks.findIndex(({ name }) => name === stack)]!]),
+  );
+  return [encoded(b, sources, fusion.graph, 'fusion/', feeds, { batch, constants: {} })];
+}
+
+/** Appends an encoder's graph; the value of its features. */
+function encoded(
+  b: Builder,
+  sources: Readonly<Record<string, string>>,
+  name: string,
+  prefix: string,
+  feeds: Readonly<Record<string, string>>,
+  { batch, constants }: { readonly batch: number; readonly constants: Readonly<Record<string, FixedTensor>> },
+): string {
+  const graph = readGraph(sources[name]!);
+  graph.outputs = [featuresOutput(graph.outputs)];
+  const declared = (input: string) => graph.inputs.some((candidate) => candidate.name === input);
+  bind(graph, {
+    shapes: Object.fromEntries(Object.entries(feeds).map(([input, value]) => [input, b.dims(value)])),
+    constants: Object.fromEntries(
+      Object.entries(constants)
+        .filter(([input]) => declared(input))
+        .map(([input, tensor]) => [input, repeated(tensor, batch)]),
+    ),
+  });
+  return append(b.graph, { graph, prefix, feeds })[graph.outputs[0]!]!;
+}
+
+/** `image_features`, or whatever comes first. */
+export function featuresOutput(outputs: readonly string[]): string {
+  return outputs.find((name) => name === 'image_features') ?? outputs[0]!;
+}
+
+function repeated({ dtype, dims, values }: FixedTensor, batch: number): Constant {
+  const [first = 1, ...rest] = dims;
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  const one = typeof values === 'number' ? new Array<number>(size).fill(values) : values;
+  return constantOf(dtype, [first * batch, ...rest], Array.from({ length: batch }, () => one).flat());
+}
+
+function lastDim(b: Builder, value: string): number {
+  return b.dims(value).at(-1)!;
+}
+
+/** Every view with the part of the mask that it shows: [batch, n, 3, height, width]. */
+function blend(b: Builder, { batch, maskRows, maskCols }: VisionShape, stack: ViewStack): string {
+  const { graph } = b;
+  const { name, height, width, views } = stack;
+  const image = addInput(graph, `image/${name}`, 'float32', pixelDims(stack, 1));
+  const baseline = addInput(graph, `baseline/${name}`, 'float32', pixelDims(stack, 1));
+  const noise = addInput(graph, `noise/${name}`, 'float32', pixelDims(stack, batch));
+  const several = views.length === 1 ? [] : [views.length];
+  const rows = addInput(graph, `up-rows/${name}`, 'float32', [...several, height, maskRows]);
+  const cols = addInput(graph, `up-cols/${name}`, 'float32', [...several, maskCols, width]);
+  const given = views.length === 1 ? 'mask' : b.reshape('mask', [batch, 1, maskRows, maskCols]);
+  const up = b.op('MatMul', [b.op('MatMul', [rows, given]), cols]);
+  const mask = b.reshape(up, [batch, views.length, 1, height, width]);
+  return b.add(b.add(b.mul(mask, b.sub(image, baseline)), baseline), noise);
+}
+
+/** A graph of the builder's own nodes only, as small as it can be. */
+export function finished(graph: Graph, output: string): Graph {
+  graph.outputs = [output];
+  prune(graph);
+  return graph;
+}

@@ -1,0 +1,136 @@
+import path from 'node:path';
+import { Tensor } from 'onnxruntime-node';
+import { LRUCache } from 'lru-cache';
+import { LensError } from '../errors.ts';
+import type { Pixels } from '../image/resample.ts';
+import { addInput, Builder, Graph, serialise } from '../onnx/index.ts';
+import { float32, floats, Session } from './session.ts';
+import type { Tensors } from './session.ts';
+import { arranged, assembled, featuresOutput, finished, pixelDims } from './vision-graph.ts';
+import { planKey } from './vision-plan.ts';
+import type { FixedTensor, ViewStack, VisionPlan } from './vision-plan.ts';
+
+/** How many rearranging graphs are kept. */
+const KEPT = 8;
+
+/** Runs a model's encoders as they are in its files: from a picture to the feature rows. */
+export class VisionRunner {
+  readonly #sessions: Readonly<Record<string, Session>>;
+  readonly #files: Readonly<Record<string, string>>;
+  /** Small graphs of our own before and after the encoders: the same nodes as in the score graph. */
+  readonly #around = new LRUCache<string, Promise<Session>>({
+    max: KEPT,
+    dispose: (session) => void session.then((opened) => opened.release()).catch(() => undefined),
+  });
+
+  /** @param files of the sessions' graphs, for messages */
+  constructor(sessions: Readonly<Record<string, Session>>, files: Readonly<Record<string, string>>) {
+    this.#sessions = sessions;
+    this.#files = files;
+  }
+
+  /** @returns [plan.rows, width] */
+  async features(plan: VisionPlan, picture: Pixels): Promise<Float32Array> {
+    const parts: { name: string; rows: Tensor }[] = [];
+    for (const stack of plan.stacks) {
+      const pixels = await this.#arranged(plan, stack, float32(stack.render(picture), pixelDims(stack, 1)));
+      const feeds: Record<string, Tensor> = { [stack.input]: pixels };
+      const session = this.#sessions[stack.graph]!;
+      for (const [input, tensor] of Object.entries(stack.constants ?? {})) {
+        if (session.inputs.has(input)) feeds[input] = fixed(tensor);
+      }
+      const rows = stack.views.length * stack.rows * stack.cols;
+      parts.push({ name: stack.name, rows: await this.#run(stack.graph, feeds, rows) });
+    }
+    const fusion = plan.fusion;
+    const features =
+      fusion === undefined
+        ? parts.map(({ rows }) => rows)
+        : [
+            await this.#run(
+              fusion.graph,
+              Object.fromEntries(
+                Object.entries(fusion.inputs).map(([input, stack]) => [
+                  input,
+                  parts.find(({ name }) => name === stack)!.rows,
+                ]),
+              ),
+              undefined,
+            ),
+          ];
+    return this.#assembled(plan, features);
+  }
+
+  release(): void {
+    this.#around.clear();
+  }
+
+  /** Features [1, rows, width]. */
+  async #run(graph: string, feeds: Tensors, rows: number | undefined): Promise<Tensor> {
+    const session = this.#sessions[graph]!;
+    const name = featuresOutput([...session.outputs.keys()]);
+    const results = await session.run(feeds, [name]);
+    const values = floats(results, name);
+    const width = results[name]!.dims.at(-1)!;
+    const found = values.length / width;
+    if (rows !== undefined && found !== rows) {
+      throw new LensError(
+        `${path.basename(this.#files[graph]!)} gives ${found} image features where the configuration says ${rows}`,
+        'The files must be of the same model',
+      );
+    }
+    return float32(values, [1, found, width]);
+  }
+
+  async #arranged(plan: VisionPlan, stack: ViewStack, pixels: Tensor): Promise<Tensor> {
+    const { layout } = stack;
+    if (layout === 'tiles') return pixels;
+    if (layout === 'pictures') return float32(pixels.data as Float32Array, pixels.dims.slice(1));
+    const session = await this.#small(`${planKey(plan)} ${stack.name}`, [pixels], (b, [name]) =>
+      arranged(b, name!, layout),
+    );
+    return (await session.run({ '0': pixels })).result!;
+  }
+
+  async #assembled(plan: VisionPlan, features: readonly Tensor[]): Promise<Float32Array> {
+    if (plan.assemble === undefined && features.length === 1) return features[0]!.data as Float32Array;
+    const session = await this.#small(planKey(plan), features, (b, names) => assembled(b, plan, names));
+    return floats(await session.run(Object.fromEntries(features.map((value, i) => [`${i}`, value]))), 'result');
+  }
+
+  /** A session of a few nodes with inputs '0', '1', … like the given tensors, and the output 'result'. */
+  #small(
+    key: string,
+    inputs: readonly Tensor[],
+    write: (b: Builder, names: readonly string[]) => string,
+  ): Promise<Session> {
+    const shapes = inputs.map(({ dims }) => dims.join('×')).join();
+    let session = this.#around.get(`${key} ${shapes}`);
+    if (session === undefined) {
+      const graph = new Graph();
+      graph.opsets.set('', 18);
+      const b = new Builder(graph, 'vision');
+      const names = inputs.map(({ dims }, i) => addInput(graph, `${i}`, 'float32', dims));
+      const output = b.op('Identity', [write(b, names)], {}, { as: 'result' });
+      session = Session.open(serialise(finished(graph, output)), { label: 'the views’ arrangement' });
+      this.#around.set(`${key} ${shapes}`, session);
+    }
+    return session;
+  }
+}
+
+/** A fixed tensor for one picture. */
+function fixed({ dtype, dims, values }: FixedTensor): Tensor {
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  const all = typeof values === 'number' ? new Array<number>(size).fill(values) : [...values];
+  const make = TENSORS[dtype];
+  if (make === undefined) throw new Error(`no tensors of ${dtype} are made here`);
+  return make(all, dims);
+}
+
+const TENSORS: Readonly<Record<string, (values: readonly number[], dims: readonly number[]) => Tensor>> = {
+  float32: (values, dims) => new Tensor('float32', Float32Array.from(values), dims),
+  int64: (values, dims) => new Tensor('int64', BigInt64Array.from(values, BigInt), dims),
+  int32: (values, dims) => new Tensor('int32', Int32Array.from(values), dims),
+  bool: (values, dims) => new Tensor('bool', Uint8Array.from(values), dims),
+};
