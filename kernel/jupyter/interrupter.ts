@@ -60,7 +60,20 @@ function serve(port: NonNullable<typeof parentPort>, shared: Int32Array): void {
 function endExecution(): void {
   const session = new Session();
   session.connectToMainThread();
+  session.post('Runtime.evaluate', { expression: BEFORE_TERMINATION, silent: true });
   session.post('Runtime.terminateExecution', () => {
     session.disconnect();
   });
 }
+
+/**
+ * Runs in the main thread, in the middle of the loop that is about to be ended. Node keeps a stack of asynchronous contexts
+ * and aborts when it finds it unbalanced, which ended code leaves it. After an uncaught exception Node empties it: so it is
+ * told of one, and a capture callback keeps it from everybody else.
+ */
+const BEFORE_TERMINATION = `(() => {
+  const captures = process.hasUncaughtExceptionCaptureCallback();
+  if (!captures) process.setUncaughtExceptionCaptureCallback(() => undefined);
+  process._fatalException(new Error('interrupted'), false);
+  if (!captures) process.setUncaughtExceptionCaptureCallback(null);
+})()`;

@@ -75,6 +75,21 @@ export interface Requests {
   isComplete: { params: { readonly code: string }; result: Completeness };
   /** Fetches and loads a model, with 'progress', so that the next question about it is quick. The result is its name. */
   pullModel: { params: { readonly model: string }; result: string };
+  models: { params: Readonly<Record<string, never>>; result: ModelList };
+}
+
+/** The models on this machine. */
+export interface ModelList {
+  /** Names of those that come with this package. */
+  readonly embedded: readonly string[];
+  /** Those downloaded, by their ids on the Hub. */
+  readonly cached: readonly {
+    readonly id: string;
+    /** On disk. */
+    readonly bytes: number;
+    /** Whether one of its revisions can be loaded as it is. */
+    readonly complete: boolean;
+  }[];
 }
 
 export type RequestName = keyof Requests;

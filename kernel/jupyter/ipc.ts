@@ -2,9 +2,10 @@
 import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { LensError } from '../errors.ts';
+import { cachedModels } from '../hub/index.ts';
 import { loadModel } from '../load-model.ts';
 import { shutdown } from '../default-engine.ts';
-import { packageVersion } from '../model/embedded.ts';
+import { embeddedModels, packageVersion } from '../model/embedded.ts';
 import { typescriptVersion } from './converter.ts';
 import { ANSWERED, BUSY, SHARED_CELLS, type InterruptMessage } from './interrupter.ts';
 import { MARKER, type FromKernel, type RequestName, type Requests, type ToKernel } from './ipc-protocol.ts';
@@ -30,7 +31,7 @@ export async function serveSession(): Promise<void> {
   const waiting: ToKernel[] = [];
   let session: Session | undefined;
 
-  const interrupter = new Worker(INTERRUPTER, { workerData: shared, execArgv: INTERRUPTER_ARGV });
+  const interrupter = startInterrupter(shared);
   interrupter.on('message', ({ interrupt }: InterruptMessage) => {
     Atomics.add(shared, ANSWERED, 1);
     cells.get(interrupt)?.abort();
@@ -69,6 +70,14 @@ export async function serveSession(): Promise<void> {
     complete: (_id, { code, offset }, to) => to.complete(code, offset),
     inspect: (_id, { code, offset }, to) => to.inspect(code, offset) ?? null,
     isComplete: (_id, { code }, to) => to.isComplete(code),
+    models: async () => ({
+      embedded: embeddedModels(),
+      cached: (await cachedModels()).map(({ id, size, revisions }) => ({
+        id,
+        bytes: size,
+        complete: revisions.some(({ missing }) => missing.length === 0),
+      })),
+    }),
     pullModel: async (id, { model }) => {
       const loaded = await loadModel(model, { onProgress: (progress) => send({ kind: 'progress', id, progress }) });
       return loaded.id;
@@ -113,7 +122,7 @@ export async function serveSession(): Promise<void> {
   try {
     session = await createSession({ cwd: process.cwd(), watch: true, undisturbed });
   } catch (error) {
-    send({ kind: 'failed', error: describeError(error, '', new CellSources()) });
+    send({ kind: 'failed', error: describeError(error, 'start', new CellSources()) });
     await end(1);
     return;
   }
@@ -146,7 +155,12 @@ function mark(id: string): void {
   }
 }
 
-/** From source the thread runs by tsx, which worker threads inherit from the process; in dist/ it is a bundle. */
-const IS_SOURCE = import.meta.url.endsWith('.ts');
-const INTERRUPTER = new URL(IS_SOURCE ? './interrupter.ts' : './interrupter.js', import.meta.url);
-const INTERRUPTER_ARGV = IS_SOURCE ? process.execArgv : [];
+function startInterrupter(shared: Int32Array): Worker {
+  const isSource = import.meta.url.endsWith('.ts');
+  const file = new URL(isSource ? './interrupter.ts' : './interrupter.js', import.meta.url);
+  if (!isSource) return new Worker(file, { workerData: shared });
+  // Threads do not inherit tsx from the process.
+  const tsx = import.meta.resolve('tsx/esm/api');
+  const start = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(file.href)})))`;
+  return new Worker(start, { eval: true, workerData: shared, execArgv: [] });
+}

@@ -59,6 +59,9 @@ interface Pending {
 /** How long the end of a cell waits for what native code has written, in ms. It is there already, save in a crash. */
 const DRAIN_MS = 500;
 
+/** Characters of its output that the news of a kernel's end quotes. */
+const LAST_WORDS = 1000;
+
 /** How long a process that was asked to end has for it, in ms. */
 const SHUTDOWN_MS = 2000;
 
@@ -76,6 +79,8 @@ export class KernelProcess {
   readonly #queue: string[] = [];
   readonly #streams: readonly MarkedStream[];
   #latest: string | undefined;
+  /** What was written last, for whoever asks why it ended. */
+  #lastWords = '';
   #expected = false;
 
   constructor({ cwd, entry = fileURLToPath(ENTRY), node = process.execPath, env = {} }: KernelProcessOptions) {
@@ -108,7 +113,8 @@ export class KernelProcess {
     });
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null, why: string): void => {
-        const gone = new KernelGone(why);
+        const words = this.#lastWords.trim();
+        const gone = new KernelGone(words === '' || this.#expected ? why : `${why}; it wrote last: ${words}`);
         hasFailed(gone);
         for (const pending of this.#pending.values()) pending.reject(gone);
         this.#pending.clear();
@@ -235,7 +241,8 @@ export class KernelProcess {
   }
 
   /** Output that no message names a cell for: of the one that runs, else of the one that ran last. */
-  #output(event: CellEvent): void {
+  #output(event: CellEvent & { type: 'stream' }): void {
+    this.#lastWords = (this.#lastWords + event.text).slice(-LAST_WORDS);
     const id = this.#queue[0] ?? this.#latest;
     if (id !== undefined) this.#listeners.get(id)?.onEvent(event);
   }

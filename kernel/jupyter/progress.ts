@@ -1,5 +1,6 @@
 /** News of long calls: a bar, the rate and the time left, in one line of plain text. */
 import type { Progress } from '../attribution/scorer.ts';
+import { fileSize } from '../hub/file-size.ts';
 import type { CurrentCell } from './current-cell.ts';
 
 const BAR_WIDTH = 20;
@@ -30,7 +31,9 @@ export function duration(milliseconds: number): string {
  * One line for a step: `joint map |█████     | 5/20, 8.3 steps/s, 1.8 s left, loss -0.52`.
  * @param elapsed ms since the stage began
  */
-export function formatProgress({ stage, step, steps, loss, remainingMs }: Progress, elapsed: number): string {
+export function formatProgress(progress: Progress, elapsed: number): string {
+  if (progress.unit === 'bytes') return formatBytes(progress);
+  const { stage, step, steps, loss, remainingMs } = progress;
   const rate = elapsed > 0 ? (step * 1000) / elapsed : 0;
   const remaining = remainingMs ?? (rate > 0 ? ((steps - step) * 1000) / rate : undefined);
   return [
@@ -38,6 +41,16 @@ export function formatProgress({ stage, step, steps, loss, remainingMs }: Progre
     ...(rate > 0 ? [`${rate.toPrecision(2)} steps/s`] : []),
     ...(remaining !== undefined && step < steps ? [`${duration(remaining)} left`] : []),
     ...(loss === undefined ? [] : [`loss ${loss.toPrecision(3)}`]),
+  ].join(', ');
+}
+
+/** `downloading org/name |███     | 87.0 MB of 541 MB, 12.1 MB/s, 38 s left, 3/11 onnx/vision_encoder.onnx 40 %` */
+function formatBytes({ stage, step, steps, rate, remainingMs, part }: Progress): string {
+  return [
+    `${stage} |${bar(steps > 0 ? step / steps : 0)}| ${fileSize(step)} of ${fileSize(steps)}`,
+    ...(rate === undefined ? [] : [`${fileSize(rate)}/s`]),
+    ...(remainingMs !== undefined && step < steps ? [`${duration(remainingMs)} left`] : []),
+    ...(part === undefined ? [] : [part]),
   ].join(', ');
 }
 
