@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { float, int } from '../../../kernel/onnx/index.ts';
+import { checkLowering } from './check.ts';
+
+const flag = fc.boolean();
+const seed = fc.integer({ min: 1, max: 2 ** 31 });
+const ints32 = (dims: readonly number[], values: readonly number[]) => ({ dims, values, dtype: 'int32' as const });
+
+/** A table of cosines or sines as models store it. */
+const cache = (rows: number, half: number, f: (x: number) => number) => ({
+  dims: [rows, half],
+  values: Array.from({ length: rows * half }, (_, i) => f(Math.floor(i / half) / 4 ** ((i % half) / half))),
+  fixed: 'constant' as const,
+});
+
+describe('lowering: attention', function () {
+  this.timeout(60_000);
+
+  it('GroupQueryAttention, over every combination of its attributes', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          packed: flag,
+          rotary: flag,
+          interleaved: flag,
+          window: fc.constantFrom(-1, 1, 2, 4),
+          softcap: fc.constantFrom(0, 1.5),
+          scale: fc.constantFrom(0, 0.7),
+          past: fc.constantFrom(0, 0, 3),
+          bias: flag,
+          smooth: fc.constantFrom(0, 1, 2),
+          group: fc.constantFrom(1, 2),
+          batch: fc.constantFrom(1, 2),
+          length: fc.constantFrom(1, 4),
+          qk: fc.constantFrom(0, 1, 2),
+          positions: flag,
+        }),
+        seed,
+        async (c, drawn) => {
+          const [keyHeads, head] = [2, 8];
+          const heads = keyHeads * c.group;
+          const total = c.past + c.length;
+          const parts = c.packed
+            ? [{ dims: [c.batch, c.length, (heads + 2 * keyHeads) * head] }, null, null]
+            : [heads, keyHeads, keyHeads].map((n) => ({ dims: [c.batch, c.length, n * head] }));
+          const past = { dims: [c.batch, keyHeads, c.past, head] };
+          await checkLowering({
+            op: 'GroupQueryAttention',
+            inputs: [
+              ...parts,
+              ...[past, past],
+              ints32([c.batch], new Array<number>(c.batch).fill(total - 1)),
+              ints32([], [total]),
+              ...(c.rotary ? [cache(16, head / 2, Math.cos), cache(16, head / 2, Math.sin)] : [null, null]),
+              c.rotary && c.positions
+                ? {
+                    dims: [c.batch, c.length],
+                    values: Array.from({ length: c.batch * c.length }, (_, i) => c.past + (i % c.length)),
+                    dtype: 'int64' as const,
+                  }
+                : null,
+              c.bias ? { dims: [1, heads, c.length, total] } : null,
+              c.smooth === 2 ? { dims: [heads] } : null,
+            ],
+            attributes: {
+              num_heads: int(heads),
+              kv_num_heads: int(keyHeads),
+              do_rotary: int(c.rotary ? 1 : 0),
+              rotary_interleaved: int(c.interleaved ? 1 : 0),
+              local_window_size: int(c.window),
+              softcap: float(c.softcap),
+              scale: float(c.scale),
+              smooth_softmax: int(c.smooth === 1 ? 1 : 0),
+              qk_output: int(c.qk),
+            },
+            outputs: c.qk === 0 ? [0, 1, 2] : [0, 1, 2, 3],
+            seed: drawn,
+          });
+        },
+      ),
+      { seed: 1, numRuns: 24 },
+    ));
+});
