@@ -81,6 +81,12 @@ export interface Progress {
   readonly stage: string;
   readonly step: number;
   readonly steps: number;
+  /** What is counted where it is not steps. */
+  readonly unit?: 'bytes';
+  /** The part of the whole that is being done, for instance a file. */
+  readonly part?: string;
+  /** Units per second, where the caller's clock does not tell. */
+  readonly rate?: number;
   /** Value of the objective where there is one. */
   readonly loss?: number;
   /** Estimate, in milliseconds. */

@@ -4,6 +4,7 @@ import { packageVersion } from '../model/embedded.ts';
 import { demoCommand } from './demo.ts';
 import { explainCommand, type ExplainFlags } from './explain.ts';
 import { exportCommand } from './export.ts';
+import { addModelsCommand } from './models.ts';
 import { runCommand } from './run.ts';
 
 /** @param signal aborts at Ctrl+C */
@@ -26,7 +27,11 @@ export function createProgram(signal: AbortSignal): Command {
       collect,
       [],
     )
-    .option('-m, --model <model>', "an embedded model's name or a folder with ONNX files", 'pocket')
+    .option(
+      '-m, --model <model>',
+      "an embedded model's name, a folder with ONNX files, or organisation/name on the Hub",
+      'pocket',
+    )
     .option('-a, --answer <text>', "explain this answer instead of the model's own")
     .option('--method <name>', 'attribution method: igos+, igos++, integrated-gradients, grad-cam')
     .option('--preset <name>', "a named set of the method's options: default, paper")
@@ -54,6 +59,8 @@ export function createProgram(signal: AbortSignal): Command {
     .argument('<notebook>', 'path of an .ipynb file')
     .option('-o, --output <file>', "default: the notebook's name with .html")
     .action((notebook: string, flags: { output?: string }) => exportCommand(notebook, flags));
+
+  addModelsCommand(program, signal);
 
   program
     .command('demo')
