@@ -19,10 +19,12 @@ def write_json(folder: Path, name: str, content: dict) -> None:
     (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def randomise(model: nn.Module, seed: int, gain: float = 1.5) -> None:
+def randomise(model: nn.Module, seed: int, gain: float = 1.5, post_norm: float = 0.0) -> None:
     """
     Weights of a model that says something: fresh initialisations are so small that every answer would be the same. Matrices are
     normal with a standard deviation of gain/√inputs, biases and norms vary by a tenth.
+    @param post_norm added to the norms after attention and after feed-forward: where the output embeddings are the input embeddings,
+        what the layers say must be louder than the token itself
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -34,6 +36,8 @@ def randomise(model: nn.Module, seed: int, gain: float = 1.5) -> None:
             else:
                 # Around 1 or 0, as the initialisation left it.
                 parameter.copy_(parameter.round() + 0.1 * noise)
+            if "layernorm" in name and "post_" in name:
+                parameter.add_(post_norm)
     model.requires_grad_(False).eval()
 
 
@@ -112,12 +116,14 @@ def trace_embedding(folder: Path, module: nn.Module) -> None:
 
 
 def trace_decoder(
-    folder: Path, decoder: nn.Module, text_config, *, axes_of_positions: int = 1, mask: bool = True, opset: int = 14
+    folder: Path, decoder: nn.Module, text_config, *, axes_of_positions: int = 1, mask: bool = True,
+    token_types: bool = False, opset: int = 14,
 ) -> None:
     """
     onnx/decoder_model_merged.onnx
     @param axes_of_positions 3 where position_ids is [3, batch, length]
     @param mask whether the decoder takes attention_mask
+    @param token_types whether it takes token_type_ids, after position_ids
     """
     batch, length, past = 2, 5, 3
     width = text_config.hidden_size
@@ -133,6 +139,9 @@ def trace_decoder(
     }
     if not mask:
         del named["attention_mask"]
+    if token_types:
+        types = torch.tensor([[0, 1, 1, 0, 0]]).expand(batch, length)
+        named["token_type_ids"] = (types, {0: "batch_size", 1: "sequence_length"})
     layers = range(text_config.num_hidden_layers)
     for i in layers:
         for part in ("key", "value"):

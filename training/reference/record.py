@@ -48,12 +48,13 @@ def messages(question: str) -> list[dict]:
 def record(
     name: str, model: nn.Module, processor, *, prompt=None, wrt: str = "pixel_values",
     extend=lambda inputs, answer: {"input_ids": torch.cat([inputs["input_ids"], answer], 1)},
-    positions=None, about: str = "",
+    positions=None, about: str = "", add_special_tokens: bool = False,
 ) -> list[tuple[dict, dict]]:
     """
     Write test/reference/<name>/reference.json; gives each case with the processor's outputs.
     @param prompt text for the processor from a question; by default the tokenizer's chat template renders it
     @param extend the inputs that grow with the answer, from (inputs, answer[:, :-1])
+    @param add_special_tokens where the tokenizer, not the template, writes the first token
     @param positions position ids of the whole sequence, from the inputs; recorded where given
     """
     tokenizer = processor.tokenizer
@@ -66,7 +67,7 @@ def record(
         rendered = prompt(question)
         # Tokens that the template writes out are not written a second time.
         inputs = dict(processor(
-            images=[pictures.load(picture)], text=[rendered], return_tensors="pt", text_kwargs={"add_special_tokens": False},
+            images=[pictures.load(picture)], text=[rendered], return_tensors="pt", text_kwargs={"add_special_tokens": add_special_tokens},
         ))
         inputs.pop("labels", None)
         length = inputs["input_ids"].shape[1]
@@ -118,10 +119,11 @@ def whole_or_sample(value: torch.Tensor) -> dict:
     return {"dims": list(value.shape), "values": value.reshape(-1).tolist() if value.numel() <= 4096 else None}
 
 
-def check_graphs(name: str, runs: list[tuple[dict, dict]], image_token: int, *, rename: dict[str, str] = {}, first_position: int = 0) -> None:
+def check_graphs(name: str, runs: list[tuple[dict, dict]], image_token: int, *, rename: dict[str, str] = {}, first_position: int = 0, assemble=None) -> None:
     """
     Hold the traced graphs, run by ONNX Runtime as an application runs them, against the recorded logits.
     @param runs what `record` returned
+    @param assemble feature rows of the encoder's features and the processor's outputs, where they are not simply the features
     @param rename names of the encoder's inputs where they differ from the processor's
     """
     folder = ROOT / name / "onnx"
@@ -131,23 +133,36 @@ def check_graphs(name: str, runs: list[tuple[dict, dict]], image_token: int, *, 
     )
     for case, inputs in runs:
         given = {rename.get(key, key): value.numpy() for key, value in inputs.items()}
-        (features,) = vision.run(None, {node.name: given[node.name] for node in vision.get_inputs()})
+        features, *_ = vision.run(None, {node.name: given[node.name] for node in vision.get_inputs()})
+        if assemble is not None:
+            features = assemble(torch.from_numpy(features), inputs).numpy()
         answer = case["answer_ids"]
         ids = np.array([case["input_ids"] + answer[:-1]])
         (embeddings,) = embed.run(None, {"input_ids": np.where(ids == image_token, 0, ids)})
         embeddings[ids == image_token] = features.reshape(-1, features.shape[-1])
-        length = ids.shape[1]
+        prompt, length = len(case["input_ids"]), ids.shape[1]
         positions = np.arange(first_position, first_position + length)[None]
         if "position_ids" in case:
             known = np.array(case["position_ids"])
             later = known.max() + 1 + np.arange(len(answer) - 1)
             positions = np.concatenate([known, np.broadcast_to(later, (*known.shape[:2], later.size))], -1)
-        feeds = {"inputs_embeds": embeddings, "attention_mask": np.ones((1, length), np.int64), "position_ids": positions}
-        for node in decoder.get_inputs():
-            if node.name.startswith("past_key_values."):
-                feeds[node.name] = np.zeros((1, node.shape[1], 0, node.shape[3]), np.float32)
+        past = {
+            node.name: np.zeros((1, node.shape[1], 0, node.shape[3]), np.float32)
+            for node in decoder.get_inputs() if node.name.startswith("past_key_values.")
+        }
         wanted = {node.name for node in decoder.get_inputs()}
-        logits = decoder.run(["logits"], {key: value for key, value in feeds.items() if key in wanted})[0][0, -len(answer) :]
+        names = [node.name for node in decoder.get_outputs()]
+        logits = []
+        # The prompt at once, then token by token.
+        for start, end in [(0, prompt), *((at, at + 1) for at in range(prompt, length))]:
+            feeds = {
+                "inputs_embeds": embeddings[:, start:end], "attention_mask": np.ones((1, end), np.int64),
+                "position_ids": positions[..., start:end], "token_type_ids": (ids == image_token).astype(np.int64)[:, start:end], **past,
+            }
+            results = dict(zip(names, decoder.run(None, {key: value for key, value in feeds.items() if key in wanted})))
+            logits.append(results["logits"][0, -1])
+            past = {name: results[name.replace("past_key_values", "present")] for name in past}
+        logits = np.stack(logits)
         expected = np.frombuffer(base64.b64decode(case["logits"]["values"]), "<f4").reshape(case["logits"]["dims"])
         error = np.abs(logits - expected).max()
         print(f"{name} {case['picture']}: ONNX Runtime's logits are off by {error:.2g}")

@@ -58,9 +58,10 @@ def pieces(first: list[str], later: list[str] = [], *, prefix: bool, size: int =
     return tokenizer
 
 
-def save(folder: Path, tokenizer: Tokenizer, chat_template: str, **config) -> PreTrainedTokenizerFast:
+def save(folder: Path, tokenizer: Tokenizer, chat_template: str | None, extra: dict[str, str] = {}, **config) -> PreTrainedTokenizerFast:
     """
     Write tokenizer.json and tokenizer_config.json, and give the tokenizer as transformers sees it.
+    @param extra special tokens that a processor asks for by name, for instance image_token
     @param config more of tokenizer_config.json, for instance bos_token
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,8 +75,10 @@ def save(folder: Path, tokenizer: Tokenizer, chat_template: str, **config) -> Pr
     }
     content = {
         "tokenizer_class": "PreTrainedTokenizerFast", "added_tokens_decoder": added,
-        "clean_up_tokenization_spaces": False, "model_max_length": 2048, "chat_template": chat_template, **config,
+        "clean_up_tokenization_spaces": False, "model_max_length": 2048, "chat_template": chat_template, **extra, **config,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     known = {key: value for key, value in config.items() if key.endswith("_token")}
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=chat_template, clean_up_tokenization_spaces=False, **known)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, chat_template=chat_template, clean_up_tokenization_spaces=False, extra_special_tokens=extra, **known,
+    )
