@@ -44,6 +44,18 @@ const bundles = [
       jupyter: 'kernel/jupyter/jupyter.ts',
     },
   },
+  {
+    ...common,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    // VS Code loads extensions by `require`, and gives them its API under this name.
+    external: ['vscode'],
+    outExtension: { '.js': '.cjs' },
+    define: { ...common.define, 'import.meta.url': 'bundleUrl' },
+    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    entryPoints: { extension: 'extension/extension.ts' },
+  },
   { ...browser, format: 'esm', entryPoints: { renderer: 'renderer/index.ts' } },
   { ...browser, format: 'iife', entryPoints: { page: 'renderer/page.ts' } },
 ];

@@ -1,0 +1,41 @@
+/** The VS Code extension: what it adds when it is activated. */
+import * as vscode from 'vscode';
+import { AbortError } from '../kernel/errors.ts';
+import { renewJupyterKernel } from './commands/install-jupyter-kernel.ts';
+import { COMMANDS } from './commands/index.ts';
+import type { Extension } from './context.ts';
+import { LensController } from './controller.ts';
+import { registerLanguageFeatures } from './language/providers.ts';
+import { createLog, reportError } from './log.ts';
+
+let controller: LensController | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  const log = createLog();
+  const extension: Extension = { context, log, controller: () => controller };
+  context.subscriptions.push(log);
+  for (const [name, [what, command]] of Object.entries(COMMANDS)) {
+    const run = async (target?: unknown): Promise<void> => {
+      try {
+        await command(extension, target);
+      } catch (error) {
+        if (error instanceof AbortError) log.info(error.message);
+        else void reportError(log, what, error);
+      }
+    };
+    context.subscriptions.push(vscode.commands.registerCommand(name, run));
+  }
+  // Where the workspace is not trusted, explanations are shown and nothing is executed: there is no kernel to choose.
+  const trusted = (): void => {
+    controller = new LensController(log);
+    context.subscriptions.push(controller, registerLanguageFeatures(controller, log));
+    void renewJupyterKernel(extension);
+  };
+  if (vscode.workspace.isTrusted) trusted();
+  else context.subscriptions.push(vscode.workspace.onDidGrantWorkspaceTrust(trusted));
+}
+
+/** Ends the kernels; VS Code waits for it. */
+export async function deactivate(): Promise<void> {
+  await controller?.stop();
+}

@@ -1,0 +1,62 @@
+/** What of each npm package is needed to run it: everything else stays out of the extension. */
+import type { Target } from './targets.ts';
+
+/** Dependencies for installing or for uses of a package that are not ours. */
+export const UNUSED: Readonly<Record<string, readonly string[]>> = {
+  // Its converter is used alone.
+  tslab: ['@rollup/plugin-commonjs', '@rollup/plugin-node-resolve', '@rollup/plugin-replace', 'rollup', 'commander'],
+  // Of its install script, which downloads CUDA libraries.
+  'onnxruntime-node': ['adm-zip', 'global-agent'],
+  // To compile it where there is no binary.
+  zeromq: ['node-addon-api'],
+  'cmake-ts': ['@types/node', 'cli-progress', 'dayjs', 'resolve', 'tslib', 'which', 'splitargs', 'fs-extra'],
+  // Runs where none of its binaries does.
+  sharp: ['@img/sharp-wasm32'],
+};
+
+/** Documents, tests, sources of compiled files, and what only a compiler or an editor reads. */
+const NEVER =
+  /(^|\/)(\.[^/]*|docs?|tests?|__tests__|examples?|benchmarks?|coverage|AUTHORS|CHANGELOG[^/]*|HISTORY[^/]*|README[^/]*|CONTRIBUTING[^/]*|tsconfig[^/]*|binding\.gyp)(\/|$)|\.(map|flow|markdown|md|d\.[cm]?ts|[cm]?ts|tsx|h|hpp|cc|cpp|gyp|gypi|tgz)$/i;
+
+const LICENCE = /(^|\/)(licen[cs]e|notice|third[-_]?party)[^/]*$/i;
+
+/**
+ * Of these packages only the files named; a file is its path within the package. Types of Node and of zod are among them:
+ * cells are checked against them.
+ */
+function wanted(name: string, { os, cpu }: Target): ((file: string) => boolean) | undefined {
+  const table: Readonly<Record<string, (file: string) => boolean>> = {
+    'onnxruntime-node': (file) =>
+      /^dist\/.*\.js$/.test(file) ||
+      // The library lies there twice for Macs; the binding names the short one.
+      (file.startsWith(`bin/napi-v6/${os}/${cpu}/`) && !/libonnxruntime\.\d+\.\d+\.\d+\.dylib$/.test(file)),
+    'onnxruntime-common': (file) => /^dist\/(cjs|esm)\/.*\.(js|json)$/.test(file),
+    zeromq: (file) =>
+      /^lib\/.*\.js$/.test(file) ||
+      file === 'build/manifest.json' ||
+      // For Node's binary interface 115 (Node 20) and later, without musl.
+      (file.startsWith(`build/${os}/${cpu}/`) && /\/node\/(glibc|libc|msvc)-(11[5-9]|1[2-9]\d)-Release\//.test(file)),
+    'cmake-ts': (file) => /^build\/loader\.[cm]?js$/.test(file),
+    tslab: (file) => /^dist\/.*\.js$/.test(file),
+    '@tslab/typescript-for-tslab': (file) => /^lib\/(typescript\.js|lib\..*\.d\.ts|lib\.d\.ts)$/.test(file),
+    '@fontsource/inter': (file) =>
+      /^files\/inter-(latin|greek|cyrillic|vietnamese)[a-z-]*-[46]00-normal\.woff2$/.test(file),
+    'highlight.js': (file) => /^(lib|es)\/.*\.js$/.test(file) && !file.endsWith('.js.js'),
+    // Its version 3 and its CommonJS twin are in the package too.
+    zod: (file) => /^(index|v4\/.*)\.(js|d\.ts)$/.test(file),
+    '@types/node': (file) => file.endsWith('.d.ts'),
+    'undici-types': (file) => file.endsWith('.d.ts'),
+  };
+  return table[name];
+}
+
+/**
+ * Whether a file of a package goes into the extension.
+ * @param file from the package's folder, with '/'
+ */
+export function isNeeded(name: string, file: string, target: Target): boolean {
+  if (file === 'package.json' || LICENCE.test(file)) return !file.includes('/') || LICENCE.test(file);
+  const only = wanted(name, target);
+  if (only) return only(file);
+  return !NEVER.test(file);
+}
