@@ -1,48 +1,32 @@
 import { LensError } from '../errors.ts';
 import { describeNode } from '../onnx/attributes.ts';
 import { Builder } from '../onnx/builder.ts';
-import { isFloat } from '../onnx/dtype.ts';
 import type { Graph, Node } from '../onnx/graph.ts';
 import { consumers, producers } from '../onnx/graph.ts';
 import { gather } from './contributions.ts';
-import { MICROSOFT_RULES, RULES } from './rules/index.ts';
+import type { DifferentiateOptions } from './path.ts';
+import { gradientRule, lowerPath, valuesBetween } from './path.ts';
+import { checkRounding } from './rounding.ts';
 import type { Contribution, Rule, Surroundings } from './site.ts';
 import { Site } from './site.ts';
 
-/** One term of the objective Σ value · cotangent. */
-export interface Objective {
-  /** A value of the graph. */
-  readonly value: string;
-  /** A value of the same shape that weighs its elements, often an input; a scalar `value` may go without (weight 1). */
-  readonly cotangent?: string;
-}
-
-export interface DifferentiateOptions {
-  /** The scalar to differentiate: the sum of these terms. */
-  readonly of: readonly Objective[];
-  /** Values (usually inputs) to differentiate with respect to. */
-  readonly wrt: readonly string[];
-}
-
-const DOMAINS: Readonly<Record<string, Readonly<Record<string, Rule | 'zero'>>>> = {
-  '': RULES,
-  'com.microsoft': MICROSOFT_RULES,
-};
-
 /**
  * Appends to a bound graph, in place, the nodes that compute ∂(Σ value·cotangent)/∂x for each x in `wrt` (reverse mode). Only
- * what lies between is walked: no gradient of a weight is computed, and the forward values are used where they are. Everything
- * written is plain ONNX.
+ * what lies between is walked: no gradient of a weight is computed, and the forward values are used where they are. Fused
+ * operators on the way are written out as primitives first. Everything written is plain ONNX.
  *
  * @returns for each name in `wrt` the name of its gradient, of the same shape; make it an output of the graph yourself
  * @throws LensError for an operator without a rule on the path, or where an objective does not depend on a `wrt`
  */
-export function differentiate(graph: Graph, { of, wrt }: DifferentiateOptions): Readonly<Record<string, string>> {
+export function differentiate(graph: Graph, options: DifferentiateOptions): Readonly<Record<string, string>> {
+  const { of, wrt } = options;
+  checkRounding(graph, options);
+  lowerPath(graph, options);
   const b = new Builder(graph, 'gradient');
   const forward = [...graph.nodes];
   const makers = producers(graph);
   const readers = consumers(graph);
-  const path = valuesBetween(graph, forward, of, wrt);
+  const path = valuesBetween(graph, options);
   const collected = new Map<string, Contribution[]>();
   const add = (value: string, contributions: readonly Contribution[]) => {
     collected.set(value, [...(collected.get(value) ?? []), ...contributions]);
@@ -101,7 +85,7 @@ function unitCotangent(b: Builder, value: string): string {
 }
 
 function ruleOf(node: Node): Rule | 'zero' {
-  const rule = DOMAINS[node.domain]?.[node.op];
+  const rule = gradientRule(node);
   if (rule === undefined) {
     throw new LensError(
       `no gradient rule for an operator between the image and the score (${describeNode(node)})`,
@@ -109,27 +93,4 @@ function ruleOf(node: Node): Rule | 'zero' {
     );
   }
   return rule;
-}
-
-/** Values that depend on a `wrt` and that an objective depends on, through real numbers all the way. */
-function valuesBetween(
-  graph: Graph,
-  nodes: readonly Node[],
-  of: readonly Objective[],
-  wrt: readonly string[],
-): ReadonlySet<string> {
-  const isZero = (node: Node) => DOMAINS[node.domain]?.[node.op] === 'zero';
-  const carries = (name: string) => name !== '' && isFloat(graph.type(name).dtype);
-  const below = new Set(wrt);
-  for (const node of nodes) {
-    if (isZero(node) || !node.inputs.some((input) => below.has(input))) continue;
-    for (const output of node.outputs) if (carries(output)) below.add(output);
-  }
-  const between = new Set<string>();
-  for (const { value } of of) if (below.has(value)) between.add(value);
-  for (const node of nodes.toReversed()) {
-    if (isZero(node) || !node.outputs.some((output) => between.has(output))) continue;
-    for (const input of node.inputs) if (below.has(input)) between.add(input);
-  }
-  return between;
 }

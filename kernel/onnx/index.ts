@@ -14,3 +14,4 @@ export { addInput, append, cloneGraph, prefixed } from './compose.ts';
 export type { NodeOptions } from './builder.ts';
 export { Builder } from './builder.ts';
 export { gatherLate } from './gather-late.ts';
+export { LOWERINGS, lower, loweringOf } from './lower/index.ts';

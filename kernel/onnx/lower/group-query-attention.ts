@@ -1,6 +1,7 @@
 import { floatAttr, intAttr, stringAttr } from '../attributes.ts';
 import { int } from '../graph.ts';
-import { afterPast, attend, joinHeads, splitHeads, joinedBias, visibilityBias } from './attention.ts';
+import type { AttentionResult } from './attention.ts';
+import { afterPast, attend, joinHeads, joinedBias, splitHeads, visibilityBias } from './attention.ts';
 import { rmsNorm } from './normalisation.ts';
 import { rotaryTables, rotate, rowsAt, rowsFrom } from './rotary.ts';
 import type { RotaryTables } from './rotary.ts';
@@ -54,13 +55,22 @@ export const groupQueryAttention: Lowering = (site) => {
     ...(sink !== undefined ? { sink } : intAttr(node, 'smooth_softmax', 0) === 1 ? { sink: 'zero' as const } : {}),
   });
   const stage = site.wants(3) ? QK_STAGES[intAttr(node, 'qk_output', 0)] : undefined;
-  return [joinHeads(site, result.output), keys, values, stage?.(result)];
+  return [joinHeads(site, result.output), keys, values, stage?.(site, result, hidden)];
 };
 
-/** Output 3 by the attribute qk_output: scores before or after the softmax. */
-const QK_STAGES: Readonly<Record<number, (result: ReturnType<typeof attend>) => string>> = {
-  1: (result) => result.biased(),
-  2: (result) => result.weights(),
+type Stage = (site: FusedSite, result: AttentionResult, hidden: string | undefined) => string;
+
+/** Output 3 by the attribute qk_output: scores before the softmax, 0 where a key is not seen; or weights after it. */
+const QK_STAGES: Readonly<Record<number, Stage>> = {
+  1: (site, result, hidden) => {
+    const { b } = site;
+    const bias = site.optional(BIAS);
+    const scores = bias === undefined ? result.capped() : b.add(result.capped(), bias);
+    if (hidden === undefined) return scores;
+    const zero = b.scalar(0, scores);
+    return b.op('Where', [b.op('Equal', [hidden, zero]), scores, zero]);
+  },
+  2: (_site, result) => result.weights(),
 };
 
 function checkVariant(site: FusedSite): void {

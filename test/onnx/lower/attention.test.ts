@@ -37,25 +37,28 @@ describe('lowering: attention', function () {
         }),
         seed,
         async (c, drawn) => {
-          const [keyHeads, head] = [2, 8];
+          // onnxruntime rotates heads whose size is a multiple of 16.
+          const [keyHeads, head] = [2, 16];
           const heads = keyHeads * c.group;
           const total = c.past + c.length;
+          // onnxruntime continues several tokens for one sequence only.
+          const batch = c.past > 0 && c.length > 1 ? 1 : c.batch;
           const parts = c.packed
-            ? [{ dims: [c.batch, c.length, (heads + 2 * keyHeads) * head] }, null, null]
-            : [heads, keyHeads, keyHeads].map((n) => ({ dims: [c.batch, c.length, n * head] }));
-          const past = { dims: [c.batch, keyHeads, c.past, head] };
+            ? [{ dims: [batch, c.length, (heads + 2 * keyHeads) * head] }, null, null]
+            : [heads, keyHeads, keyHeads].map((n) => ({ dims: [batch, c.length, n * head] }));
+          const past = { dims: [batch, keyHeads, c.past, head] };
           await checkLowering({
             op: 'GroupQueryAttention',
             inputs: [
               ...parts,
               ...[past, past],
-              ints32([c.batch], new Array<number>(c.batch).fill(total - 1)),
+              ints32([batch], new Array<number>(batch).fill(total - 1)),
               ints32([], [total]),
               ...(c.rotary ? [cache(16, head / 2, Math.cos), cache(16, head / 2, Math.sin)] : [null, null]),
               c.rotary && c.positions
                 ? {
-                    dims: [c.batch, c.length],
-                    values: Array.from({ length: c.batch * c.length }, (_, i) => c.past + (i % c.length)),
+                    dims: [batch, c.length],
+                    values: Array.from({ length: batch * c.length }, (_, i) => c.past + (i % c.length)),
                     dtype: 'int64' as const,
                   }
                 : null,
