@@ -1,6 +1,7 @@
 import { intAttr } from './attributes.ts';
 import type { Graph, Node } from './graph.ts';
 import { sizeOf } from './dtype.ts';
+import { constantValues } from './read.ts';
 import { normalAxis } from './shapes/site.ts';
 
 /** The value that a node's first output merely repeats, if it does. Types are known. */
@@ -12,6 +13,19 @@ const unlessShapeChanges: Repeats = (graph, node) => {
   const before = graph.type(node.inputs[0]!);
   const after = graph.type(node.outputs[0]!);
   return before.dtype === after.dtype && before.dims.join() === after.dims.join() ? node.inputs[0] : undefined;
+};
+
+/** Without a mask that someone reads, and not told to train. */
+const atInference: Repeats = (graph, node) => {
+  const train = node.inputs[2];
+  const [given] = train === undefined || train === '' ? [0] : knownValues(graph, train);
+  return (node.outputs[1] ?? '') === '' && given === 0 ? node.inputs[0] : undefined;
+};
+
+/** Values of a constant; undefined stands for what a run decides. */
+const knownValues = (graph: Graph, name: string): ArrayLike<number> & Iterable<number | undefined> => {
+  const constant = graph.constants.get(name);
+  return constant === undefined ? [] : constantValues(constant);
 };
 
 /** Moving only axes of size 1 leaves the shape as it is just when the order of the others is kept. */
@@ -33,7 +47,7 @@ const dropEmptyParts: Repeats = (graph, node) => {
 
 const REPEATS: Readonly<Record<string, Repeats>> = {
   Identity: first,
-  Dropout: first,
+  Dropout: atInference,
   Cast: unlessShapeChanges,
   Reshape: unlessShapeChanges,
   Flatten: unlessShapeChanges,

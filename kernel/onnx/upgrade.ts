@@ -1,7 +1,7 @@
 import { LensError } from '../errors.ts';
-import { nodeError } from './attributes.ts';
+import { intAttr, nodeError, stringAttr } from './attributes.ts';
 import type { Graph, Node } from './graph.ts';
-import { constantOf, int } from './graph.ts';
+import { constantOf, int, text } from './graph.ts';
 
 /** The oldest operator set that is read, and the one that every graph is brought to at least. */
 const OLDEST = 11;
@@ -52,16 +52,81 @@ const splitEqually: Upgrade = (_graph, node) => {
   return undefined;
 };
 
+const without = (node: Node, ...names: readonly string[]): Node['attributes'] =>
+  Object.fromEntries(Object.entries(node.attributes).filter(([name]) => !names.includes(name)));
+
+/** `ratio` became an input; at inference it does not matter, and the mask is all true. */
+const dropoutRatio: Upgrade = (_graph, node) => {
+  node.attributes = without(node, 'ratio');
+  return undefined;
+};
+
+/** More outputs than one meant training; files for inference declare them now and then, but nothing reads them. */
+const inferenceOnly: Upgrade = (_graph, node) => {
+  node.outputs = node.outputs.slice(0, 1);
+  return undefined;
+};
+
+/** Rounding (i + ½)/scale down is rounding (i + ½)/scale − ½ to the nearest, half up; rounding half down becomes rounding up. */
+const NEAREST_OF_TF: Readonly<Record<string, string>> = { floor: 'round_prefer_ceil', round_prefer_floor: 'ceil' };
+
+/** tf_half_pixel_for_nn is gone: its samples are those of half_pixel, moved by half a pixel. */
+const halfPixelForNearest: Upgrade = (_graph, node) => {
+  const mode = node.attributes.coordinate_transformation_mode;
+  if (mode?.kind !== 'string' || mode.value !== 'tf_half_pixel_for_nn') return undefined;
+  const rounding = stringAttr(node, 'nearest_mode', 'round_prefer_floor');
+  const nearest = NEAREST_OF_TF[rounding];
+  if (stringAttr(node, 'mode', 'nearest') !== 'nearest' || nearest === undefined) {
+    throw nodeError(
+      node,
+      `Resize with coordinates "tf_half_pixel_for_nn" and rounding "${rounding}" is not supported`,
+      'Export the model with operator set 13 or newer',
+    );
+  }
+  node.attributes = {
+    ...node.attributes,
+    coordinate_transformation_mode: text('half_pixel'),
+    nearest_mode: text(nearest),
+  };
+  return undefined;
+};
+
+/** Scale and bias were one number for each group; now for each channel. */
+const scaleByChannel: Upgrade = (graph, node) => {
+  const [x, ...vectors] = node.inputs as [string, string, string];
+  const groups = intAttr(node, 'num_groups');
+  const made: Node[] = [];
+  const op = (kind: string, inputs: string[], attributes: Node['attributes'] = {}): string => {
+    const output = graph.fresh(`${node.name}/${kind}`);
+    made.push({ op: kind, domain: '', name: output, inputs, outputs: [output], attributes, file: node.file });
+    return output;
+  };
+  const one = constantInts(graph, 'one', [1]);
+  const channels = op('Shape', [x], { start: int(1), end: int(2) });
+  const each = op('Div', [channels, constantInts(graph, 'groups', [groups])]);
+  const shape = op('Concat', [one, each], { axis: int(0) });
+  const spread = vectors.map((vector) =>
+    op('Reshape', [op('Expand', [op('Unsqueeze', [vector, one]), shape]), constantInts(graph, 'all', [-1])]),
+  );
+  graph.opsets.set('', Math.max(21, graph.opsets.get('') ?? 0));
+  return [...made, { ...node, inputs: [x, ...spread] }];
+};
+
 /** [the operator set that changed the operator, the operator, how to rewrite what is older]. */
 const UPGRADES: readonly (readonly [version: number, op: string, upgrade: Upgrade])[] = [
   ...['Squeeze', 'Unsqueeze', 'ReduceSum'].map((op) => [13, op, attributeToInput('axes')] as const),
   [13, 'Split', attributeToInput('split')],
+  [12, 'Dropout', dropoutRatio],
+  [13, 'Hardmax', flattenedSoftmax],
+  [13, 'Resize', halfPixelForNearest],
+  [14, 'BatchNormalization', inferenceOnly],
   [13, 'Softmax', flattenedSoftmax],
   [13, 'LogSoftmax', flattenedSoftmax],
   ...['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'SumSquare'].map(
     (kind) => [18, `Reduce${kind}`, attributeToInput('axes')] as const,
   ),
   [18, 'Split', splitEqually],
+  [21, 'GroupNormalization', scaleByChannel],
 ];
 
 /**
@@ -77,8 +142,8 @@ export function upgrade(graph: Graph): void {
       'Convert it with onnx.version_converter, or export it again',
     );
   }
-  upgradeNodes(graph, from);
   graph.opsets.set('', Math.max(from, CANONICAL_OPSET));
+  upgradeNodes(graph, from);
 }
 
 function upgradeNodes(graph: Graph, from: number): void {
@@ -87,13 +152,6 @@ function upgradeNodes(graph: Graph, from: number): void {
       if (attribute.kind === 'graph') upgradeNodes(attribute.value, from);
     }
     if (node.domain !== '') return [node];
-    if (node.op === 'GroupNormalization' && from < 21) {
-      throw nodeError(
-        node,
-        'GroupNormalization of operator set 18 is deprecated',
-        'Export the model with operator set 21 or newer',
-      );
-    }
     let result: readonly Node[] = [node];
     for (const [version, op, rewrite] of UPGRADES) {
       if (op === node.op && from < version) result = rewrite(graph, node) ?? result;

@@ -114,7 +114,7 @@ const conv: Cases = windowed().map((w) => {
   return {
     inputs: [
       { dims: [w.batch, input, ...w.spatial] },
-      { dims: [output, w.channels, ...fill(w.kernel)], fixed: 'fed' },
+      { dims: [output, w.channels, ...fill(w.kernel)] },
       ...(w.bias ? [{ dims: [output] }] : []),
     ],
     attributes: {
@@ -130,10 +130,7 @@ const conv: Cases = windowed().map((w) => {
 const patchConv: Cases = fc
   .tuple(fc.integer({ min: 2, max: 3 }), fc.nat(1), fc.nat(1), fc.integer({ min: 1, max: 2 }))
   .map(([kernel, moreRows, moreCols, batch]) => ({
-    inputs: [
-      { dims: [batch, 2, 2 * kernel + moreRows, 3 * kernel + moreCols] },
-      { dims: [3, 2, kernel, kernel], fixed: 'fed' },
-    ],
+    inputs: [{ dims: [batch, 2, 2 * kernel + moreRows, 3 * kernel + moreCols] }, { dims: [3, 2, kernel, kernel] }],
     attributes: { strides: ints([kernel, kernel]) },
   }));
 
@@ -142,30 +139,38 @@ const convTranspose: Cases = windowed(false).map((w) => {
   return {
     inputs: [
       { dims: [w.batch, w.group * w.channels, ...w.spatial] },
-      { dims: [w.group * w.channels, 2, ...fill(w.kernel)], fixed: 'fed' },
+      { dims: [w.group * w.channels, 2, ...fill(w.kernel)] },
       ...(w.bias ? [{ dims: [w.group * 2] }] : []),
     ],
-    attributes: { strides: ints(fill(w.stride)), group: int(w.group) },
+    attributes: {
+      strides: ints(fill(w.stride)),
+      group: int(w.group),
+      ...(w.ceil
+        ? { pads: ints([...fill(w.kernel > 1 ? 1 : 0), ...fill(0)]), output_padding: ints(fill(w.stride > 1 ? 1 : 0)) }
+        : { auto_pad: text(w.kernel > 2 ? 'SAME_UPPER' : 'VALID') }),
+    },
   };
 });
 
-const pool = (kind: 'average' | 'max'): Cases =>
+const pool = (kind: 'average' | 'max' | 'lp'): Cases =>
   windowed().map((w) => {
     const fill = (value: number) => new Array<number>(w.spatial.length).fill(value);
     const pad = w.kernel === 1 ? 0 : w.pad;
     return {
-      inputs: [{ dims: [w.batch, w.channels, ...w.spatial], ...(kind === 'max' ? { apart: 0 } : {}) }],
+      inputs: [{ dims: [w.batch, w.channels, ...w.spatial], ...(kind === 'average' ? {} : { apart: 0 }) }],
       attributes: {
         kernel_shape: ints(fill(w.kernel)),
         strides: ints(fill(w.stride)),
         pads: ints([...fill(pad), ...fill(pad)]),
-        ceil_mode: int(w.ceil ? 1 : 0),
+        ceil_mode: int(w.ceil && kind !== 'lp' ? 1 : 0),
         ...(kind === 'average' ? { count_include_pad: int(w.bias ? 1 : 0) } : {}),
+        ...(kind === 'lp' ? { p: int(w.bias ? 2 : 3) } : {}),
+        ...(kind === 'max' ? { storage_order: int(w.bias ? 1 : 0) } : {}),
       },
     };
   });
 
-const channelled = (shape: readonly number[]) => ({ dims: [shape[1]!], fixed: 'fed' as const });
+const channelled = (shape: readonly number[]) => ({ dims: [shape[1]!] });
 
 const resize: Cases = fc
   .record({
@@ -196,6 +201,30 @@ const resize: Cases = fc
     const scales = inputs[2]?.values;
     const image = inputs[0]!.dims;
     return scales === undefined || (image[2]! * scales[2]! >= 1 && image[3]! * scales[3]! >= 1);
+  });
+
+/** What only some exports use: some axes, a kept aspect ratio, antialiasing, a crop. */
+const resizeMore: Cases = fc
+  .tuple(fc.constantFrom('linear', 'cubic'), fc.nat(4), fc.integer({ min: 3, max: 6 }), fc.integer({ min: 2, max: 7 }))
+  .map(([mode, kind, side, wanted]): Draft => {
+    const sizes = list([wanted, wanted + 1]);
+    const inputs = [{ dims: [1, 2, side, side + 1] }, null, null, sizes];
+    const axes = { axes: ints([2, 3]), mode: text(mode) };
+    if (kind === 0) return { inputs, attributes: { ...axes, keep_aspect_ratio_policy: text('not_larger') } };
+    if (kind === 1) return { inputs, attributes: { ...axes, keep_aspect_ratio_policy: text('not_smaller') } };
+    if (kind === 2) return { inputs, attributes: { ...axes, antialias: int(1) } };
+    if (kind === 3)
+      return { inputs, attributes: { ...axes, coordinate_transformation_mode: text('half_pixel_symmetric') } };
+    const roi = {
+      dims: [8],
+      values: [0, 0, 0.1, 0.2, 1, 1, 0.9, 1.1],
+      fixed: 'constant' as const,
+      dtype: 'float32' as const,
+    };
+    return {
+      inputs: [{ dims: [1, 2, side, side + 1] }, roi, null, list([1, 2, wanted, wanted])],
+      attributes: { mode: text('linear'), coordinate_transformation_mode: text('tf_crop_and_resize') },
+    };
   });
 
 const indices = (bound: number, shape: readonly number[], fixed: 'constant' | 'fed' = 'fed') =>
@@ -235,45 +264,30 @@ const gatherND: Cases = fc.tuple(dims(3, 3), fc.nat(1), size).chain(([shape, bat
   }));
 });
 
-const reduction = (adds: boolean): Attributes => (adds ? { reduction: text('add') } : {});
+const REDUCTIONS = ['none', 'add', 'mul', 'min', 'max'] as const;
 
-/** Distinct places, since what overwrites what is not defined otherwise; with 'add' any places. */
-const scatterND: Cases = fc.tuple(fc.integer({ min: 2, max: 4 }), size, flag).chain(([rows, cols, adds]) =>
-  fc
-    .shuffledSubarray(
-      Array.from({ length: rows }, (_, i) => i),
-      { minLength: 1 },
-    )
-    .map((chosen) => ({
-      inputs: [
-        { dims: [rows, cols] },
-        { dims: [chosen.length, 1], values: chosen, fixed: 'fed' as const, dtype: 'int64' as const },
-        { dims: [chosen.length, cols] },
-      ],
-      attributes: reduction(adds),
-    })),
-);
-
-const scatterElements: Cases = fc.tuple(fc.integer({ min: 2, max: 4 }), flag).chain(([rows, adds]) =>
-  fc
-    .shuffledSubarray(
-      Array.from({ length: rows }, (_, i) => i),
-      { minLength: 1 },
-    )
-    .map((chosen) => ({
-      inputs: [
-        { dims: [rows, 2] },
-        {
-          dims: [chosen.length, 2],
-          values: chosen.flatMap((i) => [i, i]),
-          fixed: 'fed' as const,
-          dtype: 'int64' as const,
-        },
-        { dims: [chosen.length, 2] },
-      ],
-      attributes: reduction(adds),
-    })),
-);
+/** Distinct places, since what overwrites what is not defined otherwise; values apart, so that extremes do not tie. */
+const scatter = (elements: boolean): Cases =>
+  fc.tuple(fc.integer({ min: 2, max: 4 }), size, fc.constantFrom(...REDUCTIONS)).chain(([rows, cols, kind]) =>
+    fc
+      .shuffledSubarray(
+        Array.from({ length: rows }, (_, i) => i),
+        { minLength: 1 },
+      )
+      .map((chosen) => ({
+        inputs: [
+          { dims: [rows, cols], apart: 0 },
+          {
+            dims: [chosen.length, elements ? cols : 1],
+            values: elements ? chosen.flatMap((i) => new Array<number>(cols).fill(i)) : chosen,
+            fixed: 'fed' as const,
+            dtype: 'int64' as const,
+          },
+          { dims: [chosen.length, cols], apart: 0.1 },
+        ],
+        attributes: { reduction: text(kind) },
+      })),
+  );
 
 const sliced: Cases = dims(1, 3).chain((shape) =>
   fc
@@ -298,11 +312,7 @@ const normalised = (bias: boolean): Cases =>
       const full = [...shape.slice(0, axis), ...shape.slice(axis).map((dim) => dim + 1)];
       const rest = full.slice(axis);
       return {
-        inputs: [
-          { dims: full },
-          { dims: rest, fixed: 'fed' as const },
-          ...(bias ? [{ dims: rest, fixed: 'fed' as const }] : []),
-        ],
+        inputs: [{ dims: full }, { dims: rest }, ...(bias ? [{ dims: rest }] : [])],
         attributes: { axis: int(negative ? axis - shape.length : axis) },
       };
     }),
@@ -313,7 +323,13 @@ const image = fc.tuple(size, size, size, size).map(([n, c, h, w]) => [n, c, h + 
 /** Cases of every operator that has a rule. A name without cases does not compile. */
 export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   Abs: unary({ apart: 0 }),
+  Acos: unary({ range: [-0.8, 0.8] }),
+  Acosh: unary({ range: [1.5, 3] }),
   Add: binary(),
+  Asin: unary({ range: [-0.8, 0.8] }),
+  Asinh: unary(),
+  Atan: unary(),
+  Atanh: unary({ range: [-0.8, 0.8] }),
   AveragePool: pool('average'),
   BatchNormalization: image.map((shape) => ({
     inputs: [
@@ -326,15 +342,29 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   })),
   Cast: dims().map((shape) => ({ inputs: [{ dims: shape }], attributes: { to: int(11) } })),
   CastLike: dims().map((shape) => ({ inputs: [{ dims: shape }, { dims: [1], fixed: 'fed' }] })),
+  Celu: unary({ apart: 0 }, { alpha: float(0.7) }),
   Clip: fc.tuple(dims(), flag, flag).map(([shape, low, high]) => ({
     inputs: [{ dims: shape, apart: 0 }, low ? scalarOf(-0.5) : null, ...(high ? [scalarOf(0.4)] : [])],
   })),
+  Compress: fc.tuple(dims(2, 3), flag).chain(([shape, flat]) =>
+    (flat ? fc.constant(0) : axisOf(shape)).chain((axis) => {
+      const length = flat ? count(shape) : shape.at(axis)!;
+      return fc.array(fc.nat(1), { minLength: length - 1, maxLength: length - 1 }).map((truth): Draft => ({
+        inputs: [
+          { dims: shape },
+          { dims: [length], values: [1, ...truth], fixed: 'constant' as const, dtype: 'bool' as const },
+        ],
+        attributes: flat ? {} : { axis: int(axis) },
+      }));
+    }),
+  ),
   Concat: overAxis((shape, axis) => ({
     inputs: [{ dims: shape }, { dims: shape.with(axis, 2) }, { dims: shape.with(axis, 1), fixed: 'fed' }],
   })),
   Conv: fc.oneof(conv, patchConv),
   ConvTranspose: convTranspose,
   Cos: unary(),
+  Cosh: unary(),
   CumSum: dims().chain((shape) =>
     fc.tuple(axisOf(shape), flag, flag).map(([axis, exclusive, reverse]) => ({
       inputs: [{ dims: shape }, { dims: [], values: [axis], fixed: 'constant', dtype: 'int64' }],
@@ -350,13 +380,17 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
     dims().map((shape) => ({ inputs: [{ dims: shape }, scalarOf(0.8)] })),
   ),
   Dropout: unary(),
-  Einsum: fc.tuple(size, size, size, size, fc.nat(4)).map(([i, j, k, l, kind]) => {
+  Einsum: fc.tuple(size, size, size, size, fc.nat(8)).map(([i, j, k, l, kind]) => {
     const forms: readonly (readonly [equation: string, ...inputs: (readonly number[])[]])[] = [
       ['ij,jk->ik', [i, j], [j, k]],
       ['bij,bkj->bik', [l, i, j], [l, k, j]],
       ['ij->j', [i, j]],
       ['ij,kl->ik', [i, j], [k, l]],
       ['ij,jk,kl->il', [i, j], [j, k], [k, l]],
+      ['...ij,...jk->...ik', [l, i, j], [l, j, k]],
+      ['...ij,jk', [l, i, j], [j, k]],
+      ['ii->i', [i, i]],
+      ['iji,j->ij', [i, j, i], [j]],
     ];
     const [equation, ...inputs] = forms[kind]!;
     return { inputs: inputs.map((shape) => ({ dims: shape })), attributes: { equation: text(equation) } };
@@ -374,6 +408,8 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   Gelu: fc.oneof(unary({ range: [-3, 3] }), unary({ range: [-3, 3] }, { approximate: text('tanh') })),
   Gemm: products(true),
   GlobalAveragePool: image.map((shape) => ({ inputs: [{ dims: shape }] })),
+  GlobalLpPool: image.map((shape) => ({ inputs: [{ dims: shape, apart: 0 }], attributes: { p: int(3) } })),
+  GlobalMaxPool: image.map((shape) => ({ inputs: [{ dims: shape, apart: 0 }] })),
   GroupNormalization: fc.tuple(size, fc.integer({ min: 1, max: 2 }), size).map(([n, groups, w]) => {
     const shape = [n, groups * 2, 2, w + 1];
     return {
@@ -387,27 +423,74 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   HardSwish: unary({ apart: 0 }),
   Identity: unary(),
   InstanceNormalization: image.map((shape) => ({ inputs: [{ dims: shape }, channelled(shape), channelled(shape)] })),
+  LRN: fc.tuple(size, fc.constantFrom(1, 3, 5), size).map(([n, near, w]) => ({
+    inputs: [{ dims: [n, 4, 2, w] }],
+    attributes: { size: int(near), alpha: float(0.5), beta: float(0.6), bias: float(1.2) },
+  })),
   LayerNormalization: normalised(true),
   LeakyRelu: unary({ apart: 0 }, { alpha: float(0.2) }),
   Log: unary({ range: [0.5, 2] }),
   LogSoftmax: overAxis(),
+  LpNormalization: overAxis((shape, axis) => ({
+    inputs: [{ dims: shape, apart: 0 }],
+    attributes: { axis: int(axis), p: int((shape.length % 2) + 1) },
+  })),
+  LpPool: pool('lp'),
   MatMul: matMul,
-  Max: fc.oneof(binary({ apart: 0 }, { apart: 0.1 }), unary()),
+  Max: fc.oneof(
+    binary({ apart: 0 }, { apart: 0.1 }),
+    unary(),
+    broadcastPair.map(([a, b]) => ({
+      inputs: [
+        { dims: a, apart: 0 },
+        { dims: b, apart: 0.1 },
+        { dims: a, apart: 0.05 },
+      ],
+    })),
+  ),
   MaxPool: pool('max'),
   Mean: several(),
+  MeanVarianceNormalization: image.map((shape) => ({ inputs: [{ dims: [2, ...shape.slice(1)] }] })),
   Min: binary({ apart: 0 }, { apart: 0.1 }),
   Mish: unary({ range: [-3, 3] }),
+  // Quotients stay away from whole numbers, where the remainder jumps.
+  Mod: dims().map((shape) => ({
+    inputs: [
+      { dims: shape, range: [1.1, 1.8] as const },
+      { dims: shape.slice(-1), range: [0.93, 1.02] as const },
+    ],
+    attributes: { fmod: int(1) },
+  })),
   Mul: fc.oneof(
     binary(),
     dims().map((shape) => ({ inputs: [{ dims: shape }], twice: true })),
   ),
   Neg: unary(),
-  Pad: dims(1, 2).chain((shape) =>
+  PRelu: dims().chain((shape) =>
+    fc.nat(shape.length).map((drop) => ({ inputs: [{ dims: shape, apart: 0 }, { dims: shape.slice(drop) }] })),
+  ),
+  Pad: fc.oneof(
     fc
-      .array(fc.integer({ min: 0, max: 2 }), { minLength: 2 * shape.length, maxLength: 2 * shape.length })
-      .map((pads) => ({
-        inputs: [{ dims: shape }, list(pads)],
-      })),
+      .tuple(dims(1, 2), fc.constantFrom('reflect', 'edge', 'wrap'), fc.integer({ min: -1, max: 3 }), flag)
+      .map(([small, mode, amount, ahead]) => {
+        const shape = small.map((dim) => dim + 4);
+        const some = shape.map((_, i) => (i === 0 ? amount : 1));
+        const none = shape.map(() => 0);
+        return {
+          inputs: [{ dims: shape }, list(ahead ? [...some, ...none] : [...some, ...some])],
+          attributes: { mode: text(mode) },
+        };
+      }),
+    dims(1, 2).map((shape) => ({
+      inputs: [{ dims: shape }, list([...shape.map(() => 1), ...shape.map(() => 2)]), { dims: [] }],
+    })),
+    dims(1, 2).chain((shape) =>
+      fc
+        .array(fc.integer({ min: 0, max: 2 }), { minLength: 2 * shape.length, maxLength: 2 * shape.length })
+        .map((pads) => ({
+          inputs: [{ dims: shape }, list(pads)],
+        })),
+    ),
   ),
   Pow: fc.oneof(
     binary({ range: [0.5, 2] }, { range: [-1, 2] }),
@@ -419,6 +502,7 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   Reciprocal: unary({ range: [0.5, 2] }),
   ReduceL1: reductionOf({ apart: 0 }),
   ReduceL2: reductionOf(),
+  ReduceLogSum: reductionOf({ range: [0.5, 2] }),
   ReduceLogSumExp: reductionOf(),
   ReduceMax: reductionOf({ apart: 0 }),
   ReduceMean: reductionOf(),
@@ -428,14 +512,29 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   ReduceSumSquare: reductionOf(),
   Relu: unary({ apart: 0 }),
   Reshape: dims(2, 3).map((shape) => ({ inputs: [{ dims: shape }, list([-1, shape[0]!])] })),
-  Resize: resize,
-  ScatterElements: scatterElements,
-  ScatterND: scatterND,
+  Resize: fc.oneof(resize, resizeMore),
+  ReverseSequence: fc.tuple(size, size, size, flag).chain(([a, b, c, batchFirst]) =>
+    fc
+      .array(fc.integer({ min: 1, max: batchFirst ? b : a }), {
+        minLength: batchFirst ? a : b,
+        maxLength: batchFirst ? a : b,
+      })
+      .map((lengths) => ({
+        inputs: [{ dims: [a, b, c] }, { ...list(lengths), fixed: 'fed' as const }],
+        attributes: { batch_axis: int(batchFirst ? 0 : 1), time_axis: int(batchFirst ? 1 : 0) },
+      })),
+  ),
+  ScatterElements: scatter(true),
+  ScatterND: scatter(false),
+  Selu: unary({ apart: 0 }),
+  Shrink: unary({ apart: 0.02 }, { lambd: float(0.4), bias: float(0.2) }).map((draft) => ({ ...draft, single: true })),
   Sigmoid: unary(),
   Sin: unary(),
+  Sinh: unary(),
   Slice: fc.oneof(sliced, plainSlice),
   Softmax: overAxis(),
   Softplus: unary(),
+  Softsign: unary({ apart: 0 }),
   SpaceToDepth: size.map((channels) => ({
     inputs: [{ dims: [2, channels, 4, 6] }],
     attributes: { blocksize: int(2) },
@@ -449,7 +548,10 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   Squeeze: dims(0, 2).map((shape) => ({ inputs: [{ dims: [1, ...shape, 1] }, list([0, -1])] })),
   Sub: binary(),
   Sum: several(),
+  Swish: unary({}, { alpha: float(1.3) }).map((draft) => ({ ...draft, opset: 24 })),
+  Tan: unary(),
   Tanh: unary(),
+  ThresholdedRelu: unary({ apart: 0 }, { alpha: float(0.3) }),
   Tile: dims().chain((shape) =>
     fc.array(fc.integer({ min: 1, max: 3 }), { minLength: shape.length, maxLength: shape.length }).map((repeats) => ({
       inputs: [{ dims: shape }, list(repeats)],

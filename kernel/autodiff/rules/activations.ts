@@ -30,6 +30,63 @@ export const elu: Rule = (s) => [
   },
 ];
 
+/** x where positive, else α(exp(x/α) − 1), whose slope is y/α + 1 */
+export const celu: Rule = (s) => [
+  () => {
+    const slope = s.b.add(s.b.scale(s.y(), 1 / floatAttr(s.node, 'alpha', 1)), s.b.scalar(1, s.y()));
+    return wherePositive(s, s.thinDy, s.b.mul(s.thinDy, slope));
+  },
+];
+
+/** γx where positive, else γα(eˣ − 1), whose slope is y + γα */
+export const selu: Rule = (s) => [
+  () => {
+    const gamma = floatAttr(s.node, 'gamma', 1.0507009873554805);
+    const slope = s.b.add(s.y(), s.b.scalar(gamma * floatAttr(s.node, 'alpha', 1.6732632423543772), s.y()));
+    return wherePositive(s, s.b.scale(s.thinDy, gamma), s.b.mul(s.thinDy, slope));
+  },
+];
+
+/** x where positive, else x·a with a slope for each channel that broadcasts to x */
+export const pRelu: Rule = (s) => [
+  () => wherePositive(s, s.thinDy, s.b.mul(s.thinDy, s.x(1))),
+  () => s.unbroadcast(wherePositive(s, s.b.scalar(0, s.x()), s.b.mul(s.thinDy, s.x())), 1),
+];
+
+/** x/(1 + |x|) has the slope 1/(1 + |x|)² */
+export const softsign: Rule = (s) => [
+  () => {
+    const root = s.b.add(s.b.op('Abs', [s.x()]), s.b.scalar(1, s.x()));
+    return s.b.div(s.thinDy, s.b.mul(root, root));
+  },
+];
+
+/** y = x·σ with σ = σ(αx): y' = σ + αy(1 − σ) */
+export const swish: Rule = (s) => [
+  () => {
+    const alpha = floatAttr(s.node, 'alpha', 1);
+    const gate = s.b.op('Sigmoid', [s.b.scale(s.x(), alpha)]);
+    const rest = s.b.mul(s.b.scale(s.y(), alpha), s.b.sub(s.b.scalar(1, gate), gate));
+    return s.b.mul(s.thinDy, s.b.add(gate, rest));
+  },
+];
+
+/** x above α, else 0 */
+export const thresholdedRelu: Rule = (s) => [
+  () => {
+    const above = s.b.op('Greater', [s.x(), s.b.scalar(floatAttr(s.node, 'alpha', 1), s.x())]);
+    return s.b.op('Where', [above, s.thinDy, s.b.scalar(0, s.x())]);
+  },
+];
+
+/** 0 between −λ and λ; beyond, x moved by a constant */
+export const shrink: Rule = (s) => [
+  () => {
+    const limit = s.b.scalar(floatAttr(s.node, 'lambd', 0.5), s.x());
+    return s.b.op('Where', [s.b.op('Greater', [s.b.op('Abs', [s.x()]), limit]), s.thinDy, s.b.scalar(0, s.x())]);
+  },
+];
+
 /** ln(1 + eˣ)' = σ(x) */
 export const softplus: Rule = (s) => [() => s.b.mul(s.thinDy, s.b.op('Sigmoid', [s.x()]))];
 

@@ -103,25 +103,44 @@ export const erf: Rule = (s) => [
 /** Where a value was chosen, its gradient passes; among equal ones the first counts. */
 const choose = (beats: 'GreaterOrEqual' | 'LessOrEqual'): Rule =>
   broadcasting((s) => {
-    const inputs = s.node.inputs;
-    if (inputs.length > 2)
-      throw nodeError(s.node, `${s.node.op} of more than two inputs has no gradient rule`, 'Chain it two by two');
-    const zero = () => s.b.scalar(0, s.x());
-    if (inputs.length === 1) return [() => s.thinDy];
-    const first = () => s.b.op(beats, [s.x(0), s.x(1)]);
-    return [() => s.b.op('Where', [first(), s.thinDy, zero()]), () => s.b.op('Where', [first(), zero(), s.thinDy])];
+    const { b, node } = s;
+    const zero = () => b.scalar(0, s.x());
+    if (node.inputs.length === 1) return [() => s.thinDy];
+    if (node.inputs.length === 2) {
+      const first = () => b.op(beats, [s.x(0), s.x(1)]);
+      return [() => b.op('Where', [first(), s.thinDy, zero()]), () => b.op('Where', [first(), zero(), s.thinDy])];
+    }
+    const equal = (i: number) => b.op('Equal', [s.x(i), s.y()]);
+    return node.inputs.map((_, i) => () => {
+      let chosen = equal(i);
+      for (let k = 0; k < i; k++) chosen = b.op('And', [chosen, b.op('Not', [equal(k)])]);
+      return b.op('Where', [chosen, s.thinDy, zero()]);
+    });
   });
 
 export const max: Rule = choose('GreaterOrEqual');
 export const min: Rule = choose('LessOrEqual');
 
+/** y = a − b·q with a whole number q: dy = da − q·db, and q = (a − y)/b */
+export const mod: Rule = broadcasting((s) => [
+  () => s.thinDy,
+  () => s.b.mul(s.b.scale(s.thinDy, -1), s.b.op('Round', [s.b.div(s.b.sub(s.x(), s.y()), s.x(1))])),
+]);
+
 /** The mean of n inputs: dx/n each */
 export const mean = broadcasting((s) => s.node.inputs.map(() => () => s.b.scale(s.thinDy, 1 / s.node.inputs.length)));
 
-/** Passes where the input was within bounds, that is where the output equals it. */
-export const clip: Rule = (s) => [
-  () => s.b.op('Where', [s.b.op('Equal', [s.x(), s.y()]), s.thinDy, s.b.scalar(0, s.x())]),
-];
+/** Passes where the input was within bounds, that is where the output equals it; elsewhere it is the bound's. */
+export const clip: Rule = (s) => {
+  const zero = () => s.b.scalar(0, s.x());
+  const beyond = (comparison: 'Less' | 'Greater', bound: number) => () =>
+    s.unbroadcast(s.b.op('Where', [s.b.op(comparison, [s.x(), s.x(bound)]), s.thinDy, zero()]), bound);
+  return [
+    () => s.b.op('Where', [s.b.op('Equal', [s.x(), s.y()]), s.thinDy, zero()]),
+    beyond('Less', 1),
+    beyond('Greater', 2),
+  ];
+};
 
 /** Each side where it was chosen. */
 export const where = broadcasting((s) => [
@@ -132,5 +151,18 @@ export const where = broadcasting((s) => [
 
 /** Between float types the gradient is cast back. */
 export const cast: Rule = (s) => [() => s.b.castLike(s.thinDy, s.x())];
+
+/** Dropout passes everything at inference. */
+export const dropout: Rule = (s) => {
+  const train = s.node.inputs[2];
+  if (train !== undefined && train !== '' && s.b.values(train)?.[0] !== 0) {
+    throw nodeError(
+      s.node,
+      'Dropout in training mode has no gradient rule',
+      'Export the model for inference (model.eval() in PyTorch)',
+    );
+  }
+  return [() => s.thinDy];
+};
 
 export const identity: Rule = (s) => [() => s.thinDy];

@@ -1,8 +1,8 @@
-import { intAttr, nodeError } from '../../onnx/attributes.ts';
+import { intAttr } from '../../onnx/attributes.ts';
 import { sizeOf } from '../../onnx/dtype.ts';
 import { int, ints } from '../../onnx/graph.ts';
 import type { Window } from '../../onnx/shapes/convolution.ts';
-import { convWindow, poolWindow } from '../../onnx/shapes/convolution.ts';
+import { convTransposeWindow, convWindow, poolWindow } from '../../onnx/shapes/convolution.ts';
 import type { Rule, Site } from '../site.ts';
 
 /** The adjoint of a convolution with the same window: a transposed convolution that ends at exactly the input's size. */
@@ -73,7 +73,46 @@ function turned(s: Site, window: Window, group: number): string | undefined {
   });
 }
 
-/** The input's gradient; a convolution's kernel is a weight, and weights have no gradients here. */
+/**
+ * The gradient of a convolution's kernel is a convolution too, of the input with the gradient as kernel, strides and dilations
+ * changing places: dW[o, c, k] = Σ dY[n, o, p]·X[n, c, p·stride + k·dilation − pad].
+ */
+function kernelGradient(s: Site, x: string, dy: string, window: Window, group: number): string {
+  const { b } = s;
+  const [n, channels, ...size] = s.dims(x) as [number, number, ...number[]];
+  const out = s.dims(dy)[1]!;
+  const { kernel, strides, dilations, before } = window;
+  const spatial = size.map((_, i) => i);
+  const rest = spatial.map((i) => i + 3);
+  const apart = b.transpose(b.reshape(x, [n, group, channels / group, ...size]), [2, 1, 0, ...rest]);
+  const steps = s.dims(dy).slice(2);
+  const after = size.map((pixels, i) => {
+    const reach = (kernel[i]! - 1) * dilations[i]! + (steps[i]! - 1) * strides[i]! + 1;
+    return Math.max(0, reach - pixels - before[i]!);
+  });
+  const found = b.op(
+    'Conv',
+    [b.reshape(apart, [channels / group, group * n, ...size]), b.transpose(dy, [1, 0, ...spatial.map((i) => i + 2)])],
+    { strides: ints(dilations), dilations: ints(strides), pads: ints([...before, ...after]), group: int(group) },
+  );
+  // Pixels that no window reached would be the gradient of a larger kernel.
+  const surplus = b.dims(found).map((dim, axis) => (axis < 2 ? 0 : kernel[axis - 2]! - dim));
+  const cut = b.pad(
+    found,
+    surplus.map(() => 0),
+    surplus,
+  );
+  return b.reshape(b.transpose(cut, [1, 0, ...spatial.map((i) => i + 2)]), [out, channels / group, ...kernel]);
+}
+
+/** The bias is added to every pixel of its channel. */
+const biasGradient = (s: Site): string =>
+  s.b.sum(
+    s.dy,
+    s.dims(s.y()).flatMap((_, axis) => (axis === 1 ? [] : [axis])),
+    false,
+  );
+
 export const conv: Rule = (s) => {
   const group = intAttr(s.node, 'group', 1);
   const window = convWindow(s.shape);
@@ -84,26 +123,15 @@ export const conv: Rule = (s) => {
     [...window.before, ...window.after].every((pad) => pad === 0);
   return [
     () => (tiles ? patches(s, window) : (turned(s, window, group) ?? transposed(s, s.dy, s.x(1), window, group))),
-    () => {
-      throw nodeError(
-        s.node,
-        'the gradient with respect to a convolution kernel is not supported',
-        'Ask for the gradient of its input',
-      );
-    },
-    () =>
-      s.b.sum(
-        s.dy,
-        s.dims(s.y()).flatMap((_, axis) => (axis === 1 ? [] : [axis])),
-        false,
-      ),
+    () => kernelGradient(s, s.x(), s.dy, window, group),
+    () => biasGradient(s),
   ];
 };
 
-/** A transposed convolution's adjoint is the convolution with the same kernel. */
+/** A transposed convolution's adjoint is the convolution with the same kernel; for its kernel, x and dy change places. */
 export const convTranspose: Rule = (s) => {
   const group = intAttr(s.node, 'group', 1);
-  const window = convWindow(s.shape);
+  const { window } = convTransposeWindow(s.shape);
   return [
     () =>
       s.b.op('Conv', [s.dy, s.x(1)], {
@@ -113,19 +141,8 @@ export const convTranspose: Rule = (s) => {
         group: int(group),
         kernel_shape: ints(window.kernel),
       }),
-    () => {
-      throw nodeError(
-        s.node,
-        'the gradient with respect to a convolution kernel is not supported',
-        'Ask for the gradient of its input',
-      );
-    },
-    () =>
-      s.b.sum(
-        s.dy,
-        s.dims(s.y()).flatMap((_, axis) => (axis === 1 ? [] : [axis])),
-        false,
-      ),
+    () => kernelGradient(s, s.dy, s.x(), window, group),
+    () => biasGradient(s),
   ];
 };
 
@@ -150,36 +167,75 @@ function windowCounts(s: Site, window: Window): string {
   return s.b.constant(s.b.graph.type(s.x()).dtype, [1, 1, ...out], counts, 'counts');
 }
 
+/** The adjoint of summing each window: every output's number added to all pixels of its window. */
+function spread(s: Site, gradient: string, window: Window): string {
+  const channels = s.dims(s.x())[1]!;
+  const dims = [channels, 1, ...window.kernel];
+  const ones = s.b.constant(s.b.graph.type(s.x()).dtype, dims, new Float64Array(sizeOf(dims)).fill(1), 'ones');
+  return transposed(s, gradient, ones, window, channels);
+}
+
 /** Each output's gradient spread evenly over its window. */
 export const averagePool: Rule = (s) => [
   () => {
-    const { b } = s;
     const window = poolWindow(s.shape);
-    const channels = s.dims(s.x())[1]!;
-    const dims = [channels, 1, ...window.kernel];
-    const ones = b.constant(b.graph.type(s.x()).dtype, dims, new Float64Array(sizeOf(dims)).fill(1), 'ones');
-    return transposed(s, b.div(s.dy, windowCounts(s, window)), ones, window, channels);
+    return spread(s, s.b.div(s.dy, windowCounts(s, window)), window);
   },
 ];
 
-/** To the pixel that was the maximum: MaxPool says which, counted over the whole tensor. */
+/** x·|x|^(p − 2), the slope of |x|^p/p. */
+const powerSlope = (s: Site, p: number): string =>
+  p === 2 ? s.x() : s.b.mul(s.b.op('Sign', [s.x()]), s.b.op('Pow', [s.b.op('Abs', [s.x()]), s.b.scalar(p - 1, s.x())]));
+
+/** dy·y^(1 − p), and 0 where y is 0: what a pixel's slope is multiplied with. */
+function rootSlope(s: Site, p: number): string {
+  const { b } = s;
+  const [zero, one] = [b.scalar(0, s.y()), b.scalar(1, s.y())];
+  const safe = b.op('Where', [b.op('Equal', [s.y(), zero]), one, s.y()]);
+  return p === 1 ? s.dy : b.div(s.dy, b.op('Pow', [safe, b.scalar(p - 1, s.y())]));
+}
+
+/** y = (Σ |x|^p)^(1/p) over each window: dx = x·|x|^(p−2)·Σ dy·y^(1−p) over the windows that x is in */
+export const lpPool: Rule = (s) => [
+  () => {
+    const p = intAttr(s.node, 'p', 2);
+    return s.b.mul(powerSlope(s, p), spread(s, rootSlope(s, p), poolWindow(s.shape)));
+  },
+];
+
+/** The same with one window for each channel. */
+export const globalLpPool: Rule = (s) => [
+  () => {
+    const p = intAttr(s.node, 'p', 2);
+    return s.b.mul(powerSlope(s, p), rootSlope(s, p));
+  },
+];
+
+/** To the pixel that was the maximum: MaxPool says which, counted over the whole tensor, by rows or (storage_order 1) by columns. */
 export const maxPool: Rule = (s) => [
   () => {
     const { b, node } = s;
-    if (intAttr(node, 'storage_order', 0) !== 0)
-      throw nodeError(node, 'MaxPool in column-major order has no gradient rule');
     if (node.outputs[1] === undefined || node.outputs[1] === '') {
       const name = b.graph.fresh(`${node.outputs[0]!}/indices`);
       node.outputs[1] = name;
       b.graph.types.set(name, { dtype: 'int64', dims: s.dims(s.y()) });
     }
+    const dims = s.dims(s.x());
     const count = sizeOf(s.dims(s.y()));
     const flat = b.op(
       'ScatterElements',
-      [b.zeros([sizeOf(s.dims(s.x()))], s.x()), b.reshape(node.outputs[1]!, [count]), b.reshape(s.dy, [count])],
+      [b.zeros([sizeOf(dims)], s.x()), b.reshape(node.outputs[1]!, [count]), b.reshape(s.dy, [count])],
       { axis: int(0), reduction: { kind: 'string', value: 'add' } },
     );
-    return b.reshape(flat, s.dims(s.x()));
+    if (intAttr(node, 'storage_order', 0) === 0) return b.reshape(flat, dims);
+    const turn = dims.map((_, axis) => (axis < 2 ? axis : dims.length + 1 - axis));
+    return b.transpose(
+      b.reshape(
+        flat,
+        turn.map((axis) => dims[axis]!),
+      ),
+      turn,
+    );
   },
 ];
 

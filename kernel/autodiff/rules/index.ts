@@ -6,23 +6,34 @@ import * as indexing from './indexing.ts';
 import * as linear from './linear.ts';
 import * as norm from './normalisation.ts';
 import * as reduction from './reductions.ts';
+import * as quantised from './quantised.ts';
 import { resize } from './resize.ts';
 import * as soft from './softmax.ts';
 import * as structure from './structure.ts';
+import * as trigonometry from './trigonometry.ts';
 
 /** Operators of ONNX's own set that a gradient can pass. A name here without a rule in the table below does not compile. */
 export type DifferentiableOp =
   | 'Abs'
+  | 'Acos'
+  | 'Acosh'
   | 'Add'
+  | 'Asin'
+  | 'Asinh'
+  | 'Atan'
+  | 'Atanh'
   | 'AveragePool'
   | 'BatchNormalization'
   | 'Cast'
   | 'CastLike'
+  | 'Celu'
   | 'Clip'
+  | 'Compress'
   | 'Concat'
   | 'Conv'
   | 'ConvTranspose'
   | 'Cos'
+  | 'Cosh'
   | 'CumSum'
   | 'DepthToSpace'
   | 'Div'
@@ -39,29 +50,38 @@ export type DifferentiableOp =
   | 'Gelu'
   | 'Gemm'
   | 'GlobalAveragePool'
+  | 'GlobalLpPool'
+  | 'GlobalMaxPool'
   | 'GroupNormalization'
   | 'HardSigmoid'
   | 'HardSwish'
   | 'Identity'
   | 'InstanceNormalization'
+  | 'LRN'
   | 'LayerNormalization'
   | 'LeakyRelu'
   | 'Log'
   | 'LogSoftmax'
+  | 'LpNormalization'
+  | 'LpPool'
   | 'MatMul'
   | 'Max'
   | 'MaxPool'
   | 'Mean'
+  | 'MeanVarianceNormalization'
   | 'Min'
   | 'Mish'
+  | 'Mod'
   | 'Mul'
   | 'Neg'
+  | 'PRelu'
   | 'Pad'
   | 'Pow'
   | 'RMSNormalization'
   | 'Reciprocal'
   | 'ReduceL1'
   | 'ReduceL2'
+  | 'ReduceLogSum'
   | 'ReduceLogSumExp'
   | 'ReduceMax'
   | 'ReduceMean'
@@ -72,20 +92,29 @@ export type DifferentiableOp =
   | 'Relu'
   | 'Reshape'
   | 'Resize'
+  | 'ReverseSequence'
   | 'ScatterElements'
   | 'ScatterND'
+  | 'Selu'
+  | 'Shrink'
   | 'Sigmoid'
+  | 'SimplifiedLayerNormalization'
   | 'Sin'
+  | 'Sinh'
   | 'Slice'
   | 'Softmax'
   | 'Softplus'
+  | 'Softsign'
   | 'SpaceToDepth'
   | 'Split'
   | 'Sqrt'
   | 'Squeeze'
   | 'Sub'
   | 'Sum'
+  | 'Swish'
+  | 'Tan'
   | 'Tanh'
+  | 'ThresholdedRelu'
   | 'Tile'
   | 'TopK'
   | 'Transpose'
@@ -98,12 +127,20 @@ export type ZeroGradientOp =
   | 'And'
   | 'ArgMax'
   | 'ArgMin'
+  | 'Bernoulli'
+  | 'BitShift'
+  | 'BitwiseAnd'
+  | 'BitwiseNot'
+  | 'BitwiseOr'
+  | 'BitwiseXor'
   | 'Ceil'
   | 'ConstantOfShape'
   | 'Equal'
+  | 'EyeLike'
   | 'Floor'
   | 'Greater'
   | 'GreaterOrEqual'
+  | 'Hardmax'
   | 'IsInf'
   | 'IsNaN'
   | 'Less'
@@ -112,6 +149,8 @@ export type ZeroGradientOp =
   | 'Not'
   | 'OneHot'
   | 'Or'
+  | 'RandomNormalLike'
+  | 'RandomUniformLike'
   | 'Range'
   | 'Round'
   | 'Shape'
@@ -122,31 +161,47 @@ export type ZeroGradientOp =
 /** The gradient rule of every operator, or 'zero'. */
 export const RULES: Readonly<Record<DifferentiableOp, Rule> & Record<ZeroGradientOp, 'zero'>> = {
   Abs: arithmetic.abs,
+  Acos: trigonometry.acos,
+  Acosh: trigonometry.acosh,
   Add: arithmetic.add,
   And: 'zero',
   ArgMax: 'zero',
   ArgMin: 'zero',
+  Asin: trigonometry.asin,
+  Asinh: trigonometry.asinh,
+  Atan: trigonometry.atan,
+  Atanh: trigonometry.atanh,
   AveragePool: convolution.averagePool,
   BatchNormalization: norm.batchNormalization,
+  Bernoulli: 'zero',
+  BitShift: 'zero',
+  BitwiseAnd: 'zero',
+  BitwiseNot: 'zero',
+  BitwiseOr: 'zero',
+  BitwiseXor: 'zero',
   Cast: arithmetic.cast,
   CastLike: arithmetic.cast,
   Ceil: 'zero',
+  Celu: activation.celu,
   Clip: arithmetic.clip,
+  Compress: indexing.compress,
   Concat: structure.concat,
   ConstantOfShape: 'zero',
   Conv: convolution.conv,
   ConvTranspose: convolution.convTranspose,
   Cos: arithmetic.cos,
+  Cosh: trigonometry.cosh,
   CumSum: structure.cumSum,
   DepthToSpace: structure.depthToSpace,
   Div: arithmetic.div,
-  Dropout: arithmetic.identity,
+  Dropout: arithmetic.dropout,
   Einsum: linear.einsum,
   Elu: activation.elu,
   Equal: 'zero',
   Erf: arithmetic.erf,
   Exp: arithmetic.exp,
   Expand: structure.expand,
+  EyeLike: 'zero',
   Flatten: structure.reshape,
   Floor: 'zero',
   Gather: indexing.gather,
@@ -155,40 +210,52 @@ export const RULES: Readonly<Record<DifferentiableOp, Rule> & Record<ZeroGradien
   Gelu: activation.gelu,
   Gemm: linear.gemm,
   GlobalAveragePool: convolution.globalAveragePool,
+  GlobalLpPool: convolution.globalLpPool,
+  GlobalMaxPool: reduction.globalMaxPool,
   Greater: 'zero',
   GreaterOrEqual: 'zero',
   GroupNormalization: norm.groupNormalization,
   HardSigmoid: activation.hardSigmoid,
   HardSwish: activation.hardSwish,
+  Hardmax: 'zero',
   Identity: arithmetic.identity,
   InstanceNormalization: norm.instanceNormalization,
   IsInf: 'zero',
   IsNaN: 'zero',
+  LRN: norm.lrn,
   LayerNormalization: norm.layerNormalization,
   LeakyRelu: activation.leakyRelu,
   Less: 'zero',
   LessOrEqual: 'zero',
   Log: arithmetic.log,
   LogSoftmax: soft.logSoftmax,
+  LpNormalization: norm.lpNormalization,
+  LpPool: convolution.lpPool,
   MatMul: linear.matMul,
   Max: arithmetic.max,
   MaxPool: convolution.maxPool,
   Mean: arithmetic.mean,
+  MeanVarianceNormalization: norm.meanVarianceNormalization,
   Min: arithmetic.min,
   Mish: activation.mish,
+  Mod: arithmetic.mod,
   Mul: arithmetic.mul,
   Neg: arithmetic.neg,
   NonZero: 'zero',
   Not: 'zero',
   OneHot: 'zero',
   Or: 'zero',
+  PRelu: activation.pRelu,
   Pad: structure.pad,
   Pow: arithmetic.pow,
   RMSNormalization: norm.rmsNormalization,
+  RandomNormalLike: 'zero',
+  RandomUniformLike: 'zero',
   Range: 'zero',
   Reciprocal: arithmetic.reciprocal,
   ReduceL1: reduction.reduceL1,
   ReduceL2: reduction.reduceL2,
+  ReduceLogSum: reduction.reduceLogSum,
   ReduceLogSumExp: reduction.reduceLogSumExp,
   ReduceMax: reduction.reduceExtreme,
   ReduceMean: reduction.reduceMean,
@@ -199,24 +266,33 @@ export const RULES: Readonly<Record<DifferentiableOp, Rule> & Record<ZeroGradien
   Relu: activation.relu,
   Reshape: structure.reshape,
   Resize: resize,
+  ReverseSequence: structure.reverseSequence,
   Round: 'zero',
   ScatterElements: indexing.scatterElements,
   ScatterND: indexing.scatterND,
+  Selu: activation.selu,
   Shape: 'zero',
+  Shrink: activation.shrink,
   Sigmoid: activation.sigmoid,
   Sign: 'zero',
+  SimplifiedLayerNormalization: norm.rmsNormalization,
   Sin: arithmetic.sin,
+  Sinh: trigonometry.sinh,
   Size: 'zero',
   Slice: structure.slice,
   Softmax: soft.softmax,
   Softplus: activation.softplus,
+  Softsign: activation.softsign,
   SpaceToDepth: structure.spaceToDepth,
   Split: structure.split,
   Sqrt: arithmetic.sqrt,
   Squeeze: structure.reshape,
   Sub: arithmetic.sub,
   Sum: arithmetic.add,
+  Swish: activation.swish,
+  Tan: trigonometry.tan,
   Tanh: activation.tanh,
+  ThresholdedRelu: activation.thresholdedRelu,
   Tile: structure.tile,
   TopK: indexing.topK,
   Transpose: structure.transpose,
@@ -227,9 +303,11 @@ export const RULES: Readonly<Record<DifferentiableOp, Rule> & Record<ZeroGradien
 };
 
 /** Rules for onnxruntime's own operators that are kept as they are; all others are lowered to primitives first. */
-export type MicrosoftOp = 'FusedMatMul' | 'Gelu';
+export type MicrosoftOp = 'FusedMatMul' | 'Gelu' | 'MatMulBnb4' | 'MatMulNBits';
 
 export const MICROSOFT_RULES: Readonly<Record<MicrosoftOp, Rule>> = {
   FusedMatMul: linear.fusedMatMul,
   Gelu: activation.gelu,
+  MatMulBnb4: quantised.matMulBnb4,
+  MatMulNBits: quantised.matMulNBits,
 };

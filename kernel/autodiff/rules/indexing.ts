@@ -17,7 +17,8 @@ export const gather: Rule = (s) => [
     const flat = b.reshape(s.dy, [...dims.slice(0, axis), count, ...dims.slice(axis + 1)]);
     if (chosen?.every((i, k) => i === chosen[0]! + k) === true) return { value: flat, axis, start: chosen[0]! };
     if (axis === 0) {
-      const indices = b.reshape(s.x(1), [count, 1]);
+      // ScatterND takes no other indices than int64.
+      const indices = b.reshape(b.castLike(s.x(1), b.ints([0])), [count, 1]);
       return b.op('ScatterND', [b.zeros(dims, s.x()), indices, flat], addInto);
     }
     const column = dims.map((_, at) => (at === axis ? count : 1));
@@ -57,39 +58,83 @@ export const gatherND: Rule = (s) => [
   () => s.b.op('ScatterND', [s.b.zeros(s.dims(s.x()), s.x()), absoluteIndices(s), s.dy], addInto),
 ];
 
-function checkReduction(s: Site): boolean {
-  const reduction = stringAttr(s.node, 'reduction', 'none');
-  if (reduction !== 'none' && reduction !== 'add') {
-    throw nodeError(
-      s.node,
-      `${s.node.op} with reduction "${reduction}" has no gradient rule`,
-      'Only "none" and "add" are supported',
-    );
-  }
-  return reduction === 'add';
+/** How ScatterND or ScatterElements writes to its places, and how to read what stands there. */
+interface Places {
+  readonly scatter: (data: string, updates: string, reduction?: string) => string;
+  readonly read: (data: string) => string;
 }
 
-/** Overwritten places get nothing back; the updates get what stands at their places. */
-export const scatterND: Rule = (s) => {
-  const adds = checkReduction(s);
-  const zeros = () => s.b.zeros(s.dims(s.x(2)), s.x());
-  return [
-    () => (adds ? s.thinDy : s.b.op('ScatterND', [s.dy, s.x(1), zeros()])),
-    undefined,
-    () => s.b.op('GatherND', [s.dy, s.x(1)]),
-  ];
-};
+/**
+ * Overwritten places get nothing back, and the updates get what stands at their places. With 'add' both sides get all; with 'mul' the
+ * product of the others (y/u for an update u); with 'max' and 'min' the winners share.
+ */
+function scattered(s: Site, { scatter, read }: Places): ReturnType<Rule> {
+  const { b } = s;
+  const reduction = stringAttr(s.node, 'reduction', 'none');
+  const zero = () => b.scalar(0, s.x());
+  const zeros = () => b.zeros(s.dims(s.x(2)), s.x());
+  const ones = (like: string) => b.expand(b.scalar(1, like), s.dims(like));
+  /** 1 where the old value is the extreme one, and at the updates that are, with how many of all these share a place. */
+  const winners = () => {
+    const old = b.castLike(b.op('Equal', [s.x(), s.y()]), s.x());
+    const updates = b.castLike(b.op('Equal', [s.x(2), read(s.y())]), s.x());
+    return { old, updates, share: b.div(s.dy, b.op('Max', [scatter(old, updates, 'add'), b.scalar(1, s.x())])) };
+  };
+  const rules: Readonly<Record<string, readonly [data: () => string, updates: () => string]>> = {
+    none: [() => scatter(s.dy, zeros()), () => read(s.dy)],
+    add: [() => s.thinDy, () => read(s.dy)],
+    mul: [
+      () => b.mul(s.dy, scatter(ones(s.x()), s.x(2), 'mul')),
+      () => {
+        const safe = b.op('Where', [b.op('Equal', [s.x(2), zero()]), b.scalar(1, s.x()), s.x(2)]);
+        return b.div(read(b.mul(s.dy, s.y())), safe);
+      },
+    ],
+    max: [() => b.mul(winners().old, winners().share), () => b.mul(winners().updates, read(winners().share))],
+    min: [() => b.mul(winners().old, winners().share), () => b.mul(winners().updates, read(winners().share))],
+  };
+  const rule = rules[reduction];
+  if (rule === undefined) throw nodeError(s.node, `the reduction "${reduction}" of ${s.node.op} is not known`);
+  return [rule[0], undefined, rule[1]];
+}
+
+export const scatterND: Rule = (s) =>
+  scattered(s, {
+    scatter: (data, updates, reduction = 'none') =>
+      s.b.op('ScatterND', [data, s.x(1), updates], { reduction: text(reduction) }),
+    read: (data) => s.b.op('GatherND', [data, s.x(1)]),
+  });
 
 export const scatterElements: Rule = (s) => {
-  const adds = checkReduction(s);
   const axis = { axis: int(intAttr(s.node, 'axis', 0)) };
-  const zeros = () => s.b.zeros(s.dims(s.x(2)), s.x());
-  return [
-    () => (adds ? s.thinDy : s.b.op('ScatterElements', [s.dy, s.x(1), zeros()], axis)),
-    undefined,
-    () => s.b.op('GatherElements', [s.dy, s.x(1)], axis),
-  ];
+  return scattered(s, {
+    scatter: (data, updates, reduction = 'none') =>
+      s.b.op('ScatterElements', [data, s.x(1), updates], { ...axis, reduction: text(reduction) }),
+    read: (data) => s.b.op('GatherElements', [data, s.x(1)], axis),
+  });
 };
+
+/** The chosen slices back at their places; without an axis x counts as flat. */
+export const compress: Rule = (s) => [
+  () => {
+    const { b } = s;
+    const dims = s.dims(s.x());
+    const flat = s.node.attributes.axis === undefined;
+    const axis = flat ? 0 : normalAxis(intAttr(s.node, 'axis'), dims.length);
+    const chosen = s.shape.known(1).flatMap((truth, i) => (truth === 0 ? [] : [i]));
+    const shape = flat ? [sizeOf(dims)] : dims;
+    const column = b.constant(
+      'int64',
+      shape.map((_, at) => (at === axis ? chosen.length : 1)),
+      chosen,
+    );
+    const indices = b.expand(column, s.dims(s.y()));
+    return b.reshape(
+      b.op('ScatterElements', [b.zeros(shape, s.x()), indices, s.dy], { axis: int(axis), ...addInto }),
+      dims,
+    );
+  },
+];
 
 /** The values at the chosen positions. */
 export const topK: Rule = (s) => [

@@ -96,29 +96,57 @@ export const fusedMatMul: Rule = (s) => {
 
 /**
  * Swapping an operand's letters with the output's gives its gradient: for 'ij,jk->ik', dA is 'ik,jk->ij'. A letter that only this
- * operand has was summed away: its gradient is the same along that axis.
+ * operand has was summed away: its gradient is the same along that axis. A letter that it has twice takes a diagonal: the
+ * gradient is written on that diagonal, by a product with the unit matrix.
  */
 export const einsum: Rule = (s) => {
-  const { inputs, output } = einsumTerms(s.node);
-  for (const term of [...inputs, output]) {
-    if (new Set(term).size !== term.length) {
-      throw nodeError(
-        s.node,
-        `an einsum that takes a diagonal ("${term}") has no gradient rule`,
-        'Export the model with MatMul instead',
-      );
-    }
-  }
+  const { b } = s;
+  const ranks = s.node.inputs.map((input) => s.dims(input).length);
+  const plain = plainLetters(einsumTerms(s.node, ranks));
+  const { inputs, output } = plain;
   return inputs.map((term, i) => () => {
-    const others = inputs.filter((_, k) => k !== i);
-    const names = s.node.inputs.filter((_, k) => k !== i);
-    const reachable = new Set([...others.join(''), ...output]);
-    const present = [...term].filter((letter) => reachable.has(letter)).join('');
-    const g = s.b.op('Einsum', [...names, s.dy], { equation: text(`${[...others, output].join(',')}->${present}`) });
-    // Thin along the summed axes: whoever uses it broadcasts.
-    return s.b.reshape(
-      g,
-      [...term].map((letter, axis) => (reachable.has(letter) ? s.dims(s.x(i))[axis]! : 1)),
-    );
+    const dims = s.dims(s.x(i));
+    const terms = inputs.filter((_, k) => k !== i);
+    const operands = s.node.inputs.filter((_, k) => k !== i);
+    const reachable = new Set([...terms.join(''), ...output]);
+    const unique = [...new Set(term)];
+    const present = unique.filter((letter) => reachable.has(letter));
+    const sum = b.op('Einsum', [...operands, s.dy], {
+      equation: text(`${[...terms, output].join(',')}->${present.join('')}`),
+    });
+    // Thin along the summed axes: whoever uses it broadcasts. Where the operand has 1 and others more, it was stretched.
+    const sizes = unique.map((letter) => dims[term.indexOf(letter)]!);
+    const full = unique.map((letter) => (reachable.has(letter) ? b.dims(sum)[present.indexOf(letter)]! : 1));
+    const stretched = full.flatMap((size, axis) => (size !== 1 && sizes[axis] === 1 ? [axis] : []));
+    const thin = b.reshape(sum, full);
+    const gradient = stretched.length === 0 ? thin : b.sum(thin, stretched);
+    return unique.length === term.length ? gradient : onDiagonal(s, b.expand(gradient, sizes), unique, term, i);
   });
 };
+
+/** Single letters a to Z instead of those that stand for an ellipsis. */
+function plainLetters(terms: ReturnType<typeof einsumTerms>): ReturnType<typeof einsumTerms> {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+  const letters = [...new Set(terms.inputs.join(''))];
+  const plain = (term: string) => [...term].map((letter) => alphabet[letters.indexOf(letter)]!).join('');
+  return { inputs: terms.inputs.map(plain), output: plain(terms.output) };
+}
+
+/** A gradient with one axis for each of `unique` spread to the axes of `term`, where letters repeat: zero off the diagonal. */
+function onDiagonal(s: Site, gradient: string, unique: readonly string[], term: string, i: number): string {
+  const { b } = s;
+  const { dtype } = b.graph.type(s.x(i));
+  const spare = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'].filter((letter) => !term.includes(letter));
+  const operands = [gradient];
+  const terms = [unique.join('')];
+  const target = [...term].map((letter, axis) => {
+    if (term.indexOf(letter) === axis) return letter;
+    const copy = spare.pop()!;
+    const size = s.dims(s.x(i))[axis]!;
+    const unit = Array.from({ length: size * size }, (_, at) => (at % (size + 1) === 0 ? 1 : 0));
+    operands.push(b.constant(dtype, [size, size], unit, 'unit'));
+    terms.push(letter + copy);
+    return copy;
+  });
+  return b.op('Einsum', operands, { equation: text(`${terms.join(',')}->${target.join('')}`) });
+}

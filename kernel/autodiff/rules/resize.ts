@@ -1,9 +1,16 @@
-import { floatAttr, intAttr, intsAttr, nodeError, stringAttr } from '../../onnx/attributes.ts';
-import { normalAxis } from '../../onnx/shapes/site.ts';
+import { floatAttr, intAttr, nodeError, stringAttr } from '../../onnx/attributes.ts';
+import type { ResizedAxis } from '../../onnx/shapes/convolution.ts';
+import { resizedAxes } from '../../onnx/shapes/convolution.ts';
 import type { Rule, Site } from '../site.ts';
 
 /** Where output position `i` lies in the input, by the operator's coordinate_transformation_mode. */
-type Coordinate = (i: number, scale: number, input: number, output: number) => number;
+type Coordinate = (
+  i: number,
+  scale: number,
+  input: number,
+  output: number,
+  crop: readonly [start: number, end: number],
+) => number;
 
 const COORDINATES: Readonly<Record<string, Coordinate>> = {
   half_pixel: (i, scale) => (i + 0.5) / scale - 0.5,
@@ -14,6 +21,10 @@ const COORDINATES: Readonly<Record<string, Coordinate>> = {
   pytorch_half_pixel: (i, scale, _input, output) => (output > 1 ? (i + 0.5) / scale - 0.5 : 0),
   asymmetric: (i, scale) => i / scale,
   align_corners: (i, _scale, input, output) => (output === 1 ? 0 : (i * (input - 1)) / (output - 1)),
+  tf_crop_and_resize: (i, _scale, input, output, [start, end]) =>
+    output > 1
+      ? start * (input - 1) + (i * (end - start) * (input - 1)) / (output - 1)
+      : 0.5 * (start + end) * (input - 1),
 };
 
 const NEAREST: Readonly<Record<string, (at: number) => number>> = {
@@ -39,7 +50,7 @@ function taps(s: Site, at: number, scale: number): Taps {
     const rounding = stringAttr(s.node, 'nearest_mode', 'round_prefer_floor');
     return [[NEAREST[rounding]!(at), 1]];
   }
-  // Antialiasing widens the kernel by the factor by which the image shrinks, and divides by what falls inside.
+  // Antialiasing widens the kernel by the factor by which the image shrinks; its weights are then divided by their sum.
   const stretch = intAttr(s.node, 'antialias', 0) !== 0 && scale < 1 ? 1 / scale : 1;
   const reach = (mode === 'cubic' ? 2 : 1) * stretch;
   const a = floatAttr(s.node, 'cubic_coeff_a', -0.75);
@@ -53,7 +64,7 @@ function taps(s: Site, at: number, scale: number): Taps {
 }
 
 /** The matrix [output × input] by which Resize acts along one axis. */
-function resizeMatrix(s: Site, input: number, output: number, scale: number): Float64Array {
+function resizeMatrix(s: Site, { input, output, scale, crop }: ResizedAxis): Float64Array {
   const name = stringAttr(s.node, 'coordinate_transformation_mode', 'half_pixel');
   const coordinate = COORDINATES[name];
   if (coordinate === undefined) {
@@ -63,13 +74,16 @@ function resizeMatrix(s: Site, input: number, output: number, scale: number): Fl
       'Export the model with half_pixel or align_corners',
     );
   }
-  const antialias = intAttr(s.node, 'antialias', 0) !== 0;
-  const exclude = antialias || intAttr(s.node, 'exclude_outside', 0) !== 0;
+  const exclude = intAttr(s.node, 'exclude_outside', 0) !== 0;
+  const normalise = exclude || intAttr(s.node, 'antialias', 0) !== 0;
   const matrix = new Float64Array(output * input);
   for (let i = 0; i < output; i++) {
-    let all = taps(s, coordinate(i, scale, input, output), scale);
+    const at = coordinate(i, scale, input, output, crop);
+    // What lies outside a crop is a constant.
+    if (name === 'tf_crop_and_resize' && (at < 0 || at > input - 1)) continue;
+    let all = taps(s, at, scale);
     if (exclude) all = all.filter(([position]) => position >= 0 && position < input);
-    const total = exclude ? all.reduce((sum, [, weight]) => sum + weight, 0) : 1;
+    const total = normalise ? all.reduce((sum, [, weight]) => sum + weight, 0) : 1;
     for (const [position, weight] of all) {
       // Positions outside repeat the edge.
       matrix[i * input + Math.min(Math.max(position, 0), input - 1)]! += weight / total;
@@ -85,33 +99,22 @@ function resizeMatrix(s: Site, input: number, output: number, scale: number): Fl
 export const resize: Rule = (s) => [
   () => {
     const { b } = s;
-    const dims = s.dims(s.x());
-    const rank = dims.length;
-    const axes = intsAttr(
-      s.node,
-      'axes',
-      dims.map((_, axis) => axis),
-    ).map((axis) => normalAxis(axis, rank));
-    const given = s.node.inputs[3] === undefined || s.node.inputs[3] === '' ? s.shape.known(2) : undefined;
+    const rank = s.dims(s.x()).length;
     let gradient = s.dy;
-    axes.forEach((axis, k) => {
-      const [input, output] = [dims[axis]!, b.dims(gradient)[axis]!];
-      const scale = given?.[k] ?? output / input;
-      if (input === output && scale === 1) return;
-      const matrix = b.constant(
-        b.graph.type(s.x()).dtype,
-        [output, input],
-        resizeMatrix(s, input, output, scale),
-        'resize',
-      );
-      const last = dims.map((_, at) => at);
-      [last[axis], last[rank - 1]] = [rank - 1, axis];
+    for (const resized of resizedAxes(s.shape)) {
+      const { axis, input, output, scale } = resized;
+      // onnxruntime copies such an axis, even where a crop would ask for less of it.
+      if (input === output && scale === 1) continue;
+      const { dtype } = b.graph.type(s.x());
+      const matrix = b.constant(dtype, [output, input], resizeMatrix(s, resized), 'resize');
       if (axis === rank - 2) {
         gradient = b.op('MatMul', [b.transpose(matrix, [1, 0]), gradient]);
       } else {
+        const last = Array.from({ length: rank }, (_, at) => at);
+        [last[axis], last[rank - 1]] = [rank - 1, axis];
         gradient = b.transpose(b.op('MatMul', [b.transpose(gradient, last), matrix]), last);
       }
-    });
+    }
     return gradient;
   },
 ];

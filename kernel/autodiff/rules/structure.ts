@@ -1,7 +1,8 @@
-import { intAttr, nodeError, stringAttr } from '../../onnx/attributes.ts';
+import { intAttr, stringAttr } from '../../onnx/attributes.ts';
 import { normalAxis } from '../../onnx/shapes/site.ts';
-import { padAmounts, permutation, sliceAxes } from '../../onnx/shapes/structure.ts';
+import { padAmounts, padSource, permutation, sliceAxes } from '../../onnx/shapes/structure.ts';
 import type { SliceAxis } from '../../onnx/shapes/structure.ts';
+import { gather } from '../contributions.ts';
 import type { Contribution, Piece, Rule, Site } from '../site.ts';
 
 /** Reshape, Flatten, Squeeze, Unsqueeze: the same numbers back in the input's shape. */
@@ -80,10 +81,7 @@ export const slice: Rule = (s) => [
     for (const given of cut) {
       let bound = given;
       if (bound.step < 0) {
-        gradient = b.op('Slice', [
-          gradient,
-          ...[[-1], [-(2 ** 62)], [bound.axis], [-1]].map((values) => b.ints(values)),
-        ]);
+        gradient = reversed(s, gradient, bound.axis);
         bound = { ...bound, step: -bound.step, start: bound.start + (bound.count - 1) * bound.step };
       }
       if (bound.step > 1) gradient = spreadOut(s, gradient, bound);
@@ -108,25 +106,68 @@ export const tile: Rule = (s) => [
   },
 ];
 
-/** Cuts off what was added. */
+/** Cuts off what was added; what repeats the input (reflect, edge, wrap) comes back to where it was taken from. */
 export const pad: Rule = (s) => [
   (): Contribution => {
     const mode = stringAttr(s.node, 'mode', 'constant');
-    if (mode !== 'constant') {
-      throw nodeError(
-        s.node,
-        `Pad in mode "${mode}" has no gradient rule`,
-        'Only constant padding is supported: export the model with it',
+    const amounts = padAmounts(s.shape);
+    if (mode === 'constant') {
+      return s.b.pad(
+        s.dy,
+        amounts.map(({ before }) => -before),
+        amounts.map(({ after }) => -after),
       );
     }
-    const amounts = padAmounts(s.shape);
-    return s.b.pad(
-      s.dy,
-      amounts.map(({ before }) => -before),
-      amounts.map(({ after }) => -after),
+    let gradient = s.dy;
+    amounts.forEach(({ before, after }, axis) => {
+      if (before !== 0 || after !== 0) gradient = unrepeated(s, gradient, axis, padSource(s.shape, axis));
+    });
+    return gradient;
+  },
+  undefined,
+  // What was filled in is the rest of the gradient.
+  () => {
+    const inside = s.b.op('Pad', [
+      s.b.zeros(s.dims(s.x()), s.x()),
+      s.x(1),
+      s.b.scalar(1, s.x()),
+      ...s.node.inputs.slice(3),
+    ]);
+    const filled = s.b.mul(s.dy, inside);
+    return s.b.reshape(
+      s.b.sum(
+        filled,
+        s.dims(filled).map((_, axis) => axis),
+      ),
+      s.dims(s.x(2)),
     );
   },
 ];
+
+/** The adjoint of taking these positions along an axis: runs of them (forwards, backwards, or one repeated) come back as pieces. */
+function unrepeated(s: Site, gradient: string, axis: number, source: readonly number[]): string {
+  const { b } = s;
+  const type = { ...b.graph.type(s.x()), dims: b.dims(gradient).with(axis, s.dims(s.x())[axis]!) };
+  const pieces: Piece[] = [];
+  for (let start = 0; start < source.length;) {
+    const step = source.length > start + 1 ? source[start + 1]! - source[start]! : 1;
+    let end = start + 1;
+    while (end < source.length && Math.abs(step) <= 1 && (source[end] ?? NaN) - (source[end - 1] ?? NaN) === step)
+      end++;
+    const part = b.slice(gradient, axis, start, end - start);
+    const at = Math.min(source[start]!, source[end - 1]!);
+    const value = end - start === 1 || step === 1 ? part : step === 0 ? b.sum(part, [axis]) : reversed(s, part, axis);
+    pieces.push({ value, axis, start: at });
+    start = end;
+  }
+  return b.expand(gather(b, pieces, type), type.dims);
+}
+
+const reversed = (s: Site, x: string, axis: number): string =>
+  s.b.op('Slice', [x, ...[[-1], [-(2 ** 62)], [axis], [-1]].map((values) => s.b.ints(values))]);
+
+/** A rearrangement that undoes itself. */
+export const reverseSequence: Rule = (s) => [() => s.b.op('ReverseSequence', [s.dy, s.x(1)], s.node.attributes)];
 
 /** Linear, and its own adjoint. */
 export const trilu: Rule = (s) => [() => s.b.op('Trilu', [s.dy, ...s.node.inputs.slice(1)], s.node.attributes)];

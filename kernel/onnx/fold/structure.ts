@@ -2,7 +2,7 @@ import { hasAttr, intAttr, tensorAttr } from '../attributes.ts';
 import { sizeOf } from '../dtype.ts';
 import { constantValues } from '../read.ts';
 import { ShapeSite, normalAxis } from '../shapes/site.ts';
-import { padAmounts, permutation, sliceAxes } from '../shapes/structure.ts';
+import { padSource, permutation, sliceAxes } from '../shapes/structure.ts';
 import type { FoldRule, FoldSite } from './tensor.ts';
 import { broadcastPosition, forEachIndex, pick, stridesOf } from './tensor.ts';
 
@@ -88,14 +88,19 @@ const tile: FoldRule = ({ input, outputs }) => {
 
 const pad: FoldRule = (site) => {
   const { dims, data } = site.input(0);
-  const amounts = padAmounts(asShapeSite(site));
+  const shapeSite = asShapeSite(site);
+  const sources = dims.map((_, axis) => padSource(shapeSite, axis));
   const strides = stridesOf(dims);
   const fill = site.inputs[2]?.data[0] ?? 0;
   const result = new Float64Array(sizeOf(site.outputs[0]!.dims)).fill(fill);
   forEachIndex(site.outputs[0]!.dims, (index, flat) => {
-    const inside = index.every((i, axis) => i >= amounts[axis]!.before && i < amounts[axis]!.before + dims[axis]!);
-    if (!inside) return;
-    result[flat] = data[index.reduce((sum, i, axis) => sum + (i - amounts[axis]!.before) * strides[axis]!, 0)]!;
+    let from = 0;
+    for (const [axis, i] of index.entries()) {
+      const source = sources[axis]![i]!;
+      if (source < 0) return;
+      from += source * strides[axis]!;
+    }
+    result[flat] = data[from]!;
   });
   return [result];
 };

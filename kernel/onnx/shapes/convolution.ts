@@ -60,22 +60,47 @@ export const conv: ShapeRule = (site) => {
   return [{ dtype, dims: [dims[0]!, site.dims(1)[0]!, ...slid(convWindow(site), dims.slice(2))] }];
 };
 
-/** Output sizes of a transposed convolution: (in − 1)·stride + reach + output_padding − pads. */
+/**
+ * The window of the convolution whose adjoint a transposed convolution is, and what it adds at the end of each axis. Where the
+ * output's size is given (`output_shape`, or `auto_pad`, which wants size·stride), the pads follow from it.
+ */
+export function convTransposeWindow(site: Pick<ShapeSite, 'node' | 'dims'>): {
+  readonly window: Window;
+  readonly sizes: readonly number[];
+} {
+  const { node } = site;
+  const spatial = site.dims(0).slice(2);
+  const kernel = site.dims(1).slice(2);
+  const ones = spatial.map(() => 1);
+  const zeros = spatial.map(() => 0);
+  const strides = intsAttr(node, 'strides', ones);
+  const dilations = intsAttr(node, 'dilations', ones);
+  const extra = intsAttr(node, 'output_padding', zeros);
+  const full = spatial.map((size, i) => (size - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 + extra[i]!);
+  const auto = stringAttr(node, 'auto_pad', 'NOTSET');
+  const same = auto === 'SAME_UPPER' || auto === 'SAME_LOWER';
+  // ONNX allows batch and channel in front.
+  const given = hasAttr(node, 'output_shape') ? intsAttr(node, 'output_shape').slice(-spatial.length) : undefined;
+  const sizes = given ?? (same ? spatial.map((size, i) => size * strides[i]!) : undefined);
+  if (sizes === undefined) {
+    const pads = intsAttr(node, 'pads', [...zeros, ...zeros]);
+    const [before, after] = [pads.slice(0, spatial.length), pads.slice(spatial.length)];
+    return {
+      window: { kernel, strides, dilations, before, after },
+      sizes: full.map((size, i) => size - before[i]! - after[i]!),
+    };
+  }
+  const total = full.map((size, i) => Math.max(0, size - sizes[i]!));
+  const small = total.map((pad) => Math.floor(pad / 2));
+  const large = total.map((pad) => Math.ceil(pad / 2));
+  const [before, after] = auto === 'SAME_UPPER' ? [small, large] : [large, small];
+  return { window: { kernel, strides, dilations, before, after }, sizes };
+}
+
 export const convTranspose: ShapeRule = (site) => {
   const { dtype, dims } = site.type(0);
-  const window = convWindow(site);
-  const extra = intsAttr(
-    site.node,
-    'output_padding',
-    window.kernel.map(() => 0),
-  );
-  const spatial = hasAttr(site.node, 'output_shape')
-    ? intsAttr(site.node, 'output_shape')
-    : window.kernel.map((kernel, i) => {
-        const reach = (kernel - 1) * window.dilations[i]! + 1;
-        return (dims[2 + i]! - 1) * window.strides[i]! + reach + extra[i]! - window.before[i]! - window.after[i]!;
-      });
-  return [{ dtype, dims: [dims[0]!, site.dims(1)[1]! * intAttr(site.node, 'group', 1), ...spatial] }];
+  const { sizes } = convTransposeWindow(site);
+  return [{ dtype, dims: [dims[0]!, site.dims(1)[1]! * intAttr(site.node, 'group', 1), ...sizes] }];
 };
 
 export const poolWindow = (site: Pick<ShapeSite, 'node' | 'dims'>): Window =>
@@ -97,20 +122,57 @@ export const globalPool: ShapeRule = (site) => {
   return [{ dtype, dims: dims.map((dim, axis) => (axis < 2 ? dim : 1)) }];
 };
 
+/** One resized axis: its sizes and the scale that relates their coordinates. */
+export interface ResizedAxis {
+  readonly axis: number;
+  readonly input: number;
+  readonly output: number;
+  readonly scale: number;
+  /** The part of the axis that tf_crop_and_resize takes, in units of the whole. */
+  readonly crop: readonly [start: number, end: number];
+}
+
+const ASPECT: Readonly<Record<string, (ratios: readonly number[]) => number>> = {
+  not_larger: (ratios) => Math.min(...ratios),
+  not_smaller: (ratios) => Math.max(...ratios),
+};
+
 /** Sizes are given, or input sizes times scales, rounded down; with `axes` for some axes only. */
-export const resize: ShapeRule = (site) => {
-  const { dtype, dims } = site.type(0);
+export function resizedAxes(site: Pick<ShapeSite, 'node' | 'inputs' | 'known' | 'dims'>): readonly ResizedAxis[] {
+  const dims = site.dims(0);
   const axes = intsAttr(
     site.node,
     'axes',
     dims.map((_, axis) => axis),
-  );
-  const sizes = site.inputs[3] === undefined ? undefined : site.known(3);
-  const scales = sizes === undefined ? site.known(2) : undefined;
-  const result = [...dims];
-  axes.forEach((axis, i) => {
-    result[axis] = sizes?.[i] ?? Math.floor(dims[axis]! * scales![i]!);
+  ).map((axis) => (axis < 0 ? axis + dims.length : axis));
+  const filled = (i: number) => site.inputs[i] !== undefined && site.inputs[i].dims[0] !== 0;
+  const roi = filled(1) ? site.known(1) : undefined;
+  const crop = (i: number): ResizedAxis['crop'] => [roi?.[i] ?? 0, roi?.[i + axes.length] ?? 1];
+  if (!filled(3)) {
+    const scales = site.known(2);
+    // A cropped axis keeps only its part of the pixels.
+    const cropped = stringAttr(site.node, 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize';
+    return axes.map((axis, i) => {
+      const [input, scale] = [dims[axis]!, scales[i]!];
+      const part = cropped ? crop(i)[1] - crop(i)[0] : 1;
+      return { axis, input, output: Math.floor(input * part * scale), scale, crop: crop(i) };
+    });
+  }
+  const sizes = site.known(3);
+  const policy = ASPECT[stringAttr(site.node, 'keep_aspect_ratio_policy', 'stretch')];
+  const common = policy?.(axes.map((axis, i) => sizes[i]! / dims[axis]!));
+  return axes.map((axis, i) => {
+    const input = dims[axis]!;
+    // Half is rounded up, as ONNX says.
+    const output = common === undefined ? sizes[i]! : Math.floor(common * input + 0.5);
+    return { axis, input, output, scale: common ?? output / input, crop: crop(i) };
   });
+}
+
+export const resize: ShapeRule = (site) => {
+  const { dtype, dims } = site.type(0);
+  const result = [...dims];
+  for (const { axis, output } of resizedAxes(site)) result[axis] = output;
   return [{ dtype, dims: result }];
 };
 

@@ -1,4 +1,4 @@
-import { nodeError, intAttr } from '../attributes.ts';
+import { hasAttr, intAttr, nodeError } from '../attributes.ts';
 import type { DType } from '../dtype.ts';
 import { dtypeOf } from '../dtype.ts';
 import type { ShapeRule, ShapeSite } from './site.ts';
@@ -15,6 +15,14 @@ function broadcastInputs(site: ShapeSite, inputs = site.inputs.flatMap((type) =>
 
 /** The same shape and type as the first input. */
 export const same: ShapeRule = (site) => [site.type(0)];
+
+/** The first input's shape; its type, unless the attribute `dtype` names another. */
+export const typed: ShapeRule = (site) => {
+  const { dtype, dims } = site.type(0);
+  const wanted = hasAttr(site.node, 'dtype') ? dtypeOf(intAttr(site.node, 'dtype')) : dtype;
+  if (wanted === undefined) throw nodeError(site.node, `${site.node.op} to an unsupported type`);
+  return [{ dtype: wanted, dims }];
+};
 
 /** Broadcast, with the first input's type. */
 export const arithmetic: ShapeRule = (site) => [{ dtype: site.type(0).dtype, dims: broadcastInputs(site) }];

@@ -1,8 +1,9 @@
 import { LensError } from '../../errors.ts';
-import { describeNode } from '../attributes.ts';
+import { describeNode, nodeError } from '../attributes.ts';
 import type { Node, ValueType } from '../graph.ts';
 import * as conv from './convolution.ts';
 import * as element from './elementwise.ts';
+import { FUSED_SHAPES, MICROSOFT_FUSED_SHAPES, dequantizeLinear, packedMatMul } from './fused.ts';
 import * as indexing from './indexing.ts';
 import * as linear from './linear.ts';
 import * as norm from './normalisation.ts';
@@ -45,9 +46,12 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
   ),
   ...each(element.same, 'Neg', 'Not', 'Reciprocal', 'Relu', 'Round', 'ScatterElements', 'ScatterND', 'Selu', 'Sigmoid'),
   ...each(element.same, 'Sign', 'Sin', 'Sinh', 'Softmax', 'Softplus', 'Softsign', 'Sqrt', 'Tan', 'Tanh', 'Trilu'),
-  ...each(element.same, 'BatchNormalization', 'GroupNormalization', 'InstanceNormalization'),
+  ...each(element.same, 'Acosh', 'Asinh', 'Atanh', 'Hardmax', 'ReverseSequence', 'Shrink', 'Swish', 'ThresholdedRelu'),
+  ...each(element.same, 'BatchNormalization', 'GroupNormalization', 'InstanceNormalization', 'LpNormalization', 'LRN'),
+  ...each(element.same, 'BitwiseNot', 'MeanVarianceNormalization'),
+  ...each(element.typed, 'Bernoulli', 'EyeLike', 'RandomNormalLike', 'RandomUniformLike'),
   ...each(element.arithmetic, 'Add', 'Div', 'Max', 'Mean', 'Min', 'Mod', 'Mul', 'Pow', 'PRelu', 'Sub', 'Sum'),
-  ...each(element.arithmetic, 'BitwiseAnd', 'BitwiseOr', 'BitwiseXor'),
+  ...each(element.arithmetic, 'BitShift', 'BitwiseAnd', 'BitwiseOr', 'BitwiseXor'),
   ...each(element.comparison, 'And', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Or', 'Xor'),
   ...each(element.test, 'IsInf', 'IsNaN'),
   Dropout: (site) => [site.type(0), { dtype: 'bool', dims: site.dims(0) }],
@@ -60,9 +64,12 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
   ...each(reduce.reduction, 'ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp', 'ReduceMax', 'ReduceMean'),
   ...each(reduce.reduction, 'ReduceMin', 'ReduceProd', 'ReduceSum', 'ReduceSumSquare'),
   ...each(reduce.argReduction, 'ArgMax', 'ArgMin'),
+  Det: (site) => [{ dtype: site.type(0).dtype, dims: site.dims(0).slice(0, -2) }],
   TopK: reduce.topK,
   LayerNormalization: norm.layerNormalization,
-  RMSNormalization: norm.rmsNormalization,
+  ...FUSED_SHAPES,
+  DequantizeLinear: dequantizeLinear,
+  ...each(norm.rmsNormalization, 'RMSNormalization', 'SimplifiedLayerNormalization'),
   Shape: structure.shape,
   Size: structure.size,
   ConstantOfShape: structure.constantOfShape,
@@ -82,10 +89,12 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
   GatherElements: indexing.gatherElements,
   GatherND: indexing.gatherND,
   OneHot: indexing.oneHot,
+  Compress: indexing.compress,
+  NonZero: indexing.nonZero,
   Conv: conv.conv,
   ConvTranspose: conv.convTranspose,
-  ...each(conv.pool, 'AveragePool', 'MaxPool'),
-  ...each(conv.globalPool, 'GlobalAveragePool', 'GlobalMaxPool'),
+  ...each(conv.pool, 'AveragePool', 'LpPool', 'MaxPool'),
+  ...each(conv.globalPool, 'GlobalAveragePool', 'GlobalLpPool', 'GlobalMaxPool'),
   Resize: conv.resize,
   DepthToSpace: conv.depthToSpace,
   SpaceToDepth: conv.spaceToDepth,
@@ -93,14 +102,24 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
 
 /** Shape rules of onnxruntime's own operators that we write or lower. */
 const MICROSOFT_RULES: Readonly<Record<string, ShapeRule>> = {
-  ...each(element.same, 'FastGelu', 'Gelu', 'QuickGelu', 'BiasGelu'),
-  ...each(norm.layerNormalization, 'LayerNormalization', 'SimplifiedLayerNormalization'),
-  FusedMatMul: linear.fusedMatMul,
+  ...MICROSOFT_FUSED_SHAPES,
+  DequantizeLinear: dequantizeLinear,
+  Gelu: element.same,
+  ...each(packedMatMul, 'MatMulBnb4', 'MatMulNBits'),
 };
 
 const DOMAINS: Readonly<Record<string, Readonly<Record<string, ShapeRule>>>> = {
   '': RULES,
   'com.microsoft': MICROSOFT_RULES,
+};
+
+/** Operators whose output sizes only a run can tell: a graph with them cannot be bound. */
+const UNBOUND: Readonly<Record<string, string>> = {
+  If: 'an If whose condition depends on the data cannot be bound',
+  Loop: 'a Loop cannot be bound: how often it runs depends on the data',
+  NonMaxSuppression: 'how many boxes NonMaxSuppression keeps depends on the data',
+  Scan: 'a Scan cannot be bound',
+  Unique: 'how many elements Unique keeps depends on the data',
 };
 
 /** Whether {@link inferTypes} knows a node's operator. */
@@ -113,11 +132,17 @@ export const hasShapeRule = (node: Node): boolean => DOMAINS[node.domain]?.[node
  */
 export function inferTypes(site: ShapeSite): readonly ValueType[] {
   const rule = DOMAINS[site.node.domain]?.[site.node.op];
-  if (rule === undefined) {
-    throw new LensError(
-      `cannot tell the output shape of an unknown operator (${describeNode(site.node)})`,
-      'Add a shape rule for it in kernel/onnx/shapes/, or export the model without it',
+  if (rule !== undefined) return rule(site);
+  const unbound = site.node.domain === '' ? UNBOUND[site.node.op] : undefined;
+  if (unbound !== undefined) {
+    throw nodeError(
+      site.node,
+      unbound,
+      'Stop before it: take an output that does not need it, or export the model without it',
     );
   }
-  return rule(site);
+  throw new LensError(
+    `cannot tell the output shape of an unknown operator (${describeNode(site.node)})`,
+    'Add a shape rule for it in kernel/onnx/shapes/, or export the model without it',
+  );
 }

@@ -1,4 +1,4 @@
-import { intAttr } from '../attributes.ts';
+import { hasAttr, intAttr } from '../attributes.ts';
 import type { ShapeRule } from './site.ts';
 import { normalAxis } from './site.ts';
 
@@ -23,3 +23,16 @@ export const oneHot: ShapeRule = (site) => {
   dims.splice(axis, 0, site.known(1)[0]!);
   return [{ dtype: site.type(2).dtype, dims }];
 };
+
+/** As many slices as the condition has truths; without an axis the input counts as flat. */
+export const compress: ShapeRule = (site) => {
+  const { dtype, dims } = site.type(0);
+  const kept = site.known(1).filter((truth) => truth !== 0).length;
+  if (!hasAttr(site.node, 'axis')) return [{ dtype, dims: [kept] }];
+  return [{ dtype, dims: dims.with(normalAxis(intAttr(site.node, 'axis'), dims.length), kept) }];
+};
+
+/** One column for each element that is not 0. */
+export const nonZero: ShapeRule = (site) => [
+  { dtype: 'int64', dims: [site.dims(0).length, site.known(0).filter((value) => value !== 0).length] },
+];

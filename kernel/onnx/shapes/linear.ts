@@ -36,9 +36,12 @@ export const fusedMatMul: ShapeRule = (site) => {
 
 export const gemm: ShapeRule = (site) => fusedMatMul(site);
 
-/** Output of an einsum without '...': letters that are summed disappear. */
+/** Output of an einsum: letters that are summed disappear. */
 export const einsum: ShapeRule = (site) => {
-  const { inputs, output } = einsumTerms(site.node);
+  const { inputs, output } = einsumTerms(
+    site.node,
+    site.inputs.map((_, i) => site.dims(i).length),
+  );
   const sizes = new Map<string, number>();
   inputs.forEach((term, i) => {
     [...term].forEach((letter, axis) => {
@@ -50,20 +53,31 @@ export const einsum: ShapeRule = (site) => {
   return [result];
 };
 
-/** The letters of an einsum's inputs and output. */
-export function einsumTerms(node: Node): { readonly inputs: readonly string[]; readonly output: string } {
+/** What stands for the axes of an ellipsis: letters that an equation cannot have. */
+const ELLIPSIS = 'αβγδεζηθ';
+
+/**
+ * The letters of an einsum's inputs and output. An ellipsis becomes letters of its own, aligned at the last axis.
+ *
+ * @param ranks number of axes of each input
+ */
+export function einsumTerms(
+  node: Node,
+  ranks: readonly number[],
+): { readonly inputs: readonly string[]; readonly output: string } {
   const equation = stringAttr(node, 'equation').replaceAll(' ', '');
-  if (equation.includes('.')) {
-    throw nodeError(
-      node,
-      `the einsum equation "${equation}" uses an ellipsis, which is not supported`,
-      'Export the model with MatMul instead',
-    );
-  }
   const [left = '', right] = equation.split('->');
-  const inputs = left.split(',');
-  if (right !== undefined) return { inputs, output: right };
-  const letters = [...left.replaceAll(',', '')];
-  const once = letters.filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter));
-  return { inputs, output: once.sort().join('') };
+  let widest = 0;
+  const letters = (count: number) => ELLIPSIS.slice(ELLIPSIS.length - count);
+  const inputs = left.split(',').map((term, i) => {
+    if (!term.includes('...')) return term;
+    const count = ranks[i]! - (term.length - 3);
+    if (count > ELLIPSIS.length) throw nodeError(node, `the einsum "${equation}" has too many axes`);
+    widest = Math.max(widest, count);
+    return term.replace('...', letters(count));
+  });
+  if (right !== undefined) return { inputs, output: right.replace('...', letters(widest)) };
+  const all = [...inputs.join('')].filter((letter) => !ELLIPSIS.includes(letter));
+  const once = all.filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter));
+  return { inputs, output: letters(widest) + once.sort().join('') };
 }

@@ -1,4 +1,4 @@
-import { hasAttr, intAttr, intsAttr, nodeError, tensorAttr } from '../attributes.ts';
+import { hasAttr, intAttr, intsAttr, nodeError, stringAttr, tensorAttr } from '../attributes.ts';
 import { sizeOf } from '../dtype.ts';
 import type { ShapeRule, ShapeSite } from './site.ts';
 import { broadcast, normalAxis } from './site.ts';
@@ -169,6 +169,29 @@ export function padAmounts(
     amounts[axis] = { before: pads[i]!, after: pads[i + axes.length]! };
   });
   return amounts;
+}
+
+/** Which input position each output position of a Pad along an axis shows; −1 where it shows the constant. */
+export function padSource(
+  site: Pick<ShapeSite, 'node' | 'inputs' | 'known' | 'optional' | 'dims'>,
+  axis: number,
+): readonly number[] {
+  const dim = site.dims(0)[axis]!;
+  const { before, after } = padAmounts(site)[axis]!;
+  // Negative amounts cut the input first.
+  const first = Math.max(0, -before);
+  const length = dim - first - Math.max(0, -after);
+  const wrap = (at: number, period: number) => ((at % period) + period) % period;
+  const places: Readonly<Record<string, (at: number) => number>> = {
+    constant: (at) => (at >= 0 && at < length ? at : -1 - first),
+    edge: (at) => Math.min(Math.max(at, 0), length - 1),
+    wrap: (at) => wrap(at, length),
+    reflect: (at) => (length === 1 ? 0 : length - 1 - Math.abs(length - 1 - wrap(at, 2 * length - 2))),
+  };
+  const mode = stringAttr(site.node, 'mode', 'constant');
+  const place = places[mode];
+  if (place === undefined) throw nodeError(site.node, `the Pad mode "${mode}" is not known`);
+  return Array.from({ length: dim + before + after }, (_, i) => first + place(i - Math.max(0, before)));
 }
 
 export const pad: ShapeRule = (site) => {
