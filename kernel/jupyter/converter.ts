@@ -145,11 +145,6 @@ function isValid(typescript: TypeScript, code: string): boolean {
   return (file.parseDiagnostics ?? []).length === 0;
 }
 
-/** Version of the compiler that cells are checked by. */
-export function typescriptVersion(): string {
-  return (require('@tslab/typescript-for-tslab') as TypeScript).version;
-}
-
 interface TslabConverter {
   createConverter: (options: object) => Converter;
   isCompleteCode: (code: string) => { completed: boolean; indent?: string };

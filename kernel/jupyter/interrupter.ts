@@ -26,7 +26,9 @@ const GRACE = 2000;
 /** Gives up after so many loops that were ended without an answer. */
 const ATTEMPTS = 20;
 
-export type InterruptMessage = { readonly interrupt: string };
+export interface InterruptMessage {
+  readonly interrupt: string;
+}
 
 if (!isMainThread && parentPort) serve(parentPort, workerData as Int32Array);
 

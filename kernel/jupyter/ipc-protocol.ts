@@ -10,6 +10,8 @@ export interface ExecuteRequest {
   readonly code: string;
   /** Leaves the execution count alone and shows no result. Default false. */
   readonly silent?: boolean;
+  /** Whether it counts; what is silent never does. Default true. */
+  readonly storeHistory?: boolean;
   /** Whether `input()` may ask. Default false: it fails with a clear message. */
   readonly allowInput?: boolean;
   /** Expressions to evaluate after the cell, by any name. */

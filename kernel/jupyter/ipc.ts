@@ -6,8 +6,8 @@ import { cachedModels } from '../hub/index.ts';
 import { loadModel } from '../load-model.ts';
 import { shutdown } from '../default-engine.ts';
 import { embeddedModels, packageVersion } from '../model/embedded.ts';
-import { typescriptVersion } from './converter.ts';
 import { ANSWERED, BUSY, SHARED_CELLS, type InterruptMessage } from './interrupter.ts';
+import { typescriptVersion } from './language-info.ts';
 import { MARKER, type FromKernel, type RequestName, type Requests, type ToKernel } from './ipc-protocol.ts';
 import { createSession, type Session } from './session.ts';
 import { CellSources, describeError } from './traceback.ts';
@@ -44,6 +44,7 @@ export async function serveSession(): Promise<void> {
     try {
       const reply = await to.execute(params.code, (event) => send({ kind: 'event', id, event }), {
         silent: params.silent ?? false,
+        storeHistory: params.storeHistory ?? true,
         signal: controller.signal,
         userExpressions: params.userExpressions ?? {},
         ...(params.allowInput && {

@@ -1,6 +1,7 @@
 /** Runs a notebook without a front end, as `jupyter nbconvert --execute` would. */
 import path from 'node:path';
 import type { CellEvent } from './events.ts';
+import { DISPLAY_NAME, KERNEL_NAME, LANGUAGE_INFO } from './language-info.ts';
 import type { CellLibrary } from './library.ts';
 import { joinLines, type CodeCell, type Notebook, type NotebookCell } from './notebook.ts';
 import { OutputCollector } from './outputs.ts';
@@ -96,15 +97,7 @@ async function runCells(
 function withLanguage(metadata: Notebook['metadata']): Notebook['metadata'] {
   return {
     ...metadata,
-    kernelspec: metadata.kernelspec ?? {
-      display_name: 'LVLM Lens (TypeScript)',
-      language: 'typescript',
-      name: 'lvlm-lens',
-    },
-    language_info: metadata.language_info ?? {
-      file_extension: '.ts',
-      mimetype: 'text/x-typescript',
-      name: 'typescript',
-    },
+    kernelspec: metadata.kernelspec ?? { display_name: DISPLAY_NAME, language: LANGUAGE_INFO.name, name: KERNEL_NAME },
+    language_info: metadata.language_info ?? LANGUAGE_INFO,
   };
 }

@@ -30,6 +30,8 @@ export type CellReply = ExecuteReply;
 export interface ExecuteOptions {
   /** Leaves the execution count alone and shows no result, as front ends ask for their own needs. */
   readonly silent?: boolean;
+  /** Whether it counts, unless it is silent. Default true. */
+  readonly storeHistory?: boolean;
   /** Stops this cell; before its turn has come it does not run at all. */
   readonly signal?: AbortSignal;
   /** To be evaluated after the cell, by any name. */
@@ -70,15 +72,16 @@ export async function createSession(options: SessionOptions): Promise<Session> {
   const runCell = async (
     code: string,
     onEvent: (event: CellEvent) => void,
-    { silent = false, signal, userExpressions = {}, ask }: ExecuteOptions,
+    { silent = false, storeHistory = true, signal, userExpressions = {}, ask }: ExecuteOptions,
   ): Promise<CellReply> => {
-    if (!silent) executionCount++;
+    const counts = storeHistory && !silent;
+    if (counts) executionCount++;
     const count = executionCount;
     const controller = new AbortController();
     const abort = (): void => {
       controller.abort();
     };
-    const name = silent ? `silent ${randomUUID()}` : `cell ${count}`;
+    const name = counts ? `cell ${count}` : `cell ${randomUUID()}`;
     const cell: CurrentCell = {
       signal: controller.signal,
       emit(event) {
