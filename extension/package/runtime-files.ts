@@ -10,6 +10,8 @@ export const UNUSED: Readonly<Record<string, readonly string[]>> = {
   // To compile it where there is no binary.
   zeromq: ['node-addon-api'],
   'cmake-ts': ['@types/node', 'cli-progress', 'dayjs', 'resolve', 'tslib', 'which', 'splitargs', 'fs-extra'],
+  // Of its command.
+  '@huggingface/hub': ['cli-progress'],
   // Runs where none of its binaries does.
   sharp: ['@img/sharp-wasm32'],
 };
@@ -41,7 +43,9 @@ function wanted(name: string, { os, cpu }: Target): ((file: string) => boolean) 
     '@tslab/typescript-for-tslab': (file) => /^lib\/(typescript\.js|lib\..*\.d\.ts|lib\.d\.ts)$/.test(file),
     '@fontsource/inter': (file) =>
       /^files\/inter-(latin|greek|cyrillic|vietnamese)[a-z-]*-[46]00-normal\.woff2$/.test(file),
-    'highlight.js': (file) => /^(lib|es)\/.*\.js$/.test(file) && !file.endsWith('.js.js'),
+    'highlight.js': (file) => /^(lib\/(?!.*\.js\.js$).*|es\/(common|core))\.js$/.test(file),
+    // Without languages and plug-ins.
+    dayjs: (file) => file === 'dayjs.min.js',
     // Its version 3 and its CommonJS twin are in the package too.
     zod: (file) => /^(index|v4\/.*)\.(js|d\.ts)$/.test(file),
     '@types/node': (file) => file.endsWith('.d.ts'),
@@ -55,7 +59,8 @@ function wanted(name: string, { os, cpu }: Target): ((file: string) => boolean) 
  * @param file from the package's folder, with '/'
  */
 export function isNeeded(name: string, file: string, target: Target): boolean {
-  if (file === 'package.json' || LICENCE.test(file)) return !file.includes('/') || LICENCE.test(file);
+  // Also in folders of a package: they say which files are ES modules.
+  if (/(^|\/)package\.json$/.test(file) || LICENCE.test(file)) return true;
   const only = wanted(name, target);
   if (only) return only(file);
   return !NEVER.test(file);
