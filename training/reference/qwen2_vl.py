@@ -149,7 +149,13 @@ def build(name, make_config, model_class, config_class, vision, grid, seed, abou
     def positions(inputs):
         return model.model.get_rope_index(inputs["input_ids"], inputs["mm_token_type_ids"], inputs["image_grid_thw"])[0]
 
-    runs = record.record(name, model, processor, extend=extend, positions=positions, about=about)
+    def planar(gradient, inputs):
+        """Both frames show the picture."""
+        (_, down, across), patch, merge = inputs["image_grid_thw"][0].tolist(), 14, 2
+        parts = gradient.reshape(down // merge, across // merge, merge, merge, 3, 2, patch, patch).sum(5)
+        return parts.permute(4, 0, 2, 5, 1, 3, 6).reshape(3, down * patch, across * patch)
+
+    runs = record.record(name, model, processor, extend=extend, planar=planar, positions=positions, about=about)
     layout.trace_embedding(folder, model.model.language_model.embed_tokens)
     decoder = layout.Decoder(model.model.language_model, model.lm_head, Masks())
     layout.trace_decoder(folder, decoder, model.config.text_config, axes_of_positions=3)

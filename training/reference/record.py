@@ -48,13 +48,14 @@ def messages(question: str) -> list[dict]:
 def record(
     name: str, model: nn.Module, processor, *, prompt=None, wrt: str = "pixel_values",
     extend=lambda inputs, answer: {"input_ids": torch.cat([inputs["input_ids"], answer], 1)},
-    positions=None, about: str = "", add_special_tokens: bool = False,
+    positions=None, planar=lambda gradient, inputs: gradient, about: str = "", add_special_tokens: bool = False,
 ) -> list[tuple[dict, dict]]:
     """
     Write test/reference/<name>/reference.json; gives each case with the processor's outputs.
     @param prompt text for the processor from a question; by default the tokenizer's chat template renders it
     @param extend the inputs that grow with the answer, from (inputs, answer[:, :-1])
     @param add_special_tokens where the tokenizer, not the template, writes the first token
+    @param planar the gradient with respect to the picture [3, height, width] from that with respect to its patches
     @param positions position ids of the whole sequence, from the inputs; recorded where given
     """
     tokenizer = processor.tokenizer
@@ -89,7 +90,7 @@ def record(
             "input_ids": inputs["input_ids"][0].tolist(), "answer_ids": answer[0].tolist(),
             "inputs": {key: whole_or_sample(value) for key, value in inputs.items() if key not in ("input_ids", "attention_mask")},
             "logits": {"dims": list(logits.shape), "values": packed(logits.detach().numpy())},
-            "log_p": log_p.tolist(), "gradient": sampled(pixels.grad),
+            "log_p": log_p.tolist(), "gradient": sampled(planar(pixels.grad, inputs)),
         }
         if positions is not None:
             case["position_ids"] = positions(inputs).tolist()
