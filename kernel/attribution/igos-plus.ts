@@ -9,6 +9,7 @@ import type { AttributionMethod } from './method.ts';
 import { noiseSeed } from './noise-seed.ts';
 import { nesterov, normalised } from './optimisers.ts';
 import { stage, throwIfAborted } from './progress.ts';
+import { smoothed } from './smoothing.ts';
 import { regulariser } from './regulariser.ts';
 
 export interface IgosPlusOptions extends IgosOptions {
@@ -20,6 +21,10 @@ export interface IgosPlusOptions extends IgosOptions {
   readonly startedIterations: number;
   /** Steps of the integrated scores at the first iteration, from which the whole map starts. */
   readonly firstSteps: number;
+  /** What is scored: log p of the tokens (0, as in the paper) up to nearly their log-odds (below 1); see `GradientRequest.odds`. */
+  readonly odds: number;
+  /** σ of the Gaussian that smooths the finished map, in cells; 0 for none. A single cell's height is mostly the noise of few steps. */
+  readonly smoothing: number;
   /** The mean of all iterations' masks instead of the last one: less noise, and no ties where the last one saturates. */
   readonly average: boolean;
 }
@@ -29,6 +34,8 @@ const SCHEMA = IGOS_SCHEMA.extend({
   intervals: z.enum(['even', 'random']),
   startedIterations: z.int().min(1).max(1000),
   firstSteps: z.int().min(1).max(1000),
+  odds: z.number().min(0).max(0.9999),
+  smoothing: z.number().min(0).max(16),
   average: z.boolean(),
 });
 
@@ -38,6 +45,8 @@ const PAPER_PLUS: Readonly<IgosPlusOptions> = {
   intervals: 'even',
   startedIterations: PAPER.iterations,
   firstSteps: PAPER.integrationSteps,
+  odds: 0,
+  smoothing: 0,
   average: false,
 };
 
@@ -52,6 +61,8 @@ const DEFAULTS: Readonly<IgosPlusOptions> = {
   learningRate: 0.4,
   momentum: 0.5,
   l2: 0,
+  odds: 0.995,
+  smoothing: 1,
   average: true,
 };
 
@@ -72,7 +83,7 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
   presets: { paper: PAPER_PLUS },
 
   async attribute(scorer, weights, options, context, start) {
-    const { maskSize, integrationSteps, firstSteps, learningRate, momentum, noise } = options;
+    const { maskSize, integrationSteps, firstSteps, learningRate, momentum, noise, odds } = options;
     const iterations = start ? options.startedIterations : options.iterations;
     const regularise = regulariser(scorer.image, maskSize, maskSize, options);
     const optimiser = (options.optimiser === 'nesterov' ? nesterov : normalised)(learningRate, momentum);
@@ -90,8 +101,8 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
       const noises = (term: number) => (step: number) =>
         noise > 0 ? { sigma: noise, seed: noiseSeed(context.seed, i, term, step) } : undefined;
       const [deletion, insertion] = await integratedScores(scorer, weights, [
-        { direction: 'deletion', mask, alphas: alphas(steps), noise: noises(0) },
-        { direction: 'insertion', mask, alphas: alphas(steps), noise: noises(1) },
+        { direction: 'deletion', mask, odds, alphas: alphas(steps), noise: noises(0) },
+        { direction: 'insertion', mask, odds, alphas: alphas(steps), noise: noises(1) },
       ]);
       const { value, gradient } = regularise(mask, i);
       mask = optimiser.step(
@@ -104,6 +115,6 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
       sum = mapMask(sum, (m, cell) => m + now.data[cell]! / iterations);
       report(i + 1, deletion!.value - insertion!.value + value);
     }
-    return complement(options.average ? sum : mask);
+    return smoothed(complement(options.average ? sum : mask), options.smoothing);
   },
 };

@@ -9,13 +9,15 @@ import type { GradientRequest, Mask, Noise, Scorer } from './scorer.ts';
 export interface IntegratedTerm {
   readonly direction: 'deletion' | 'insertion';
   readonly mask: Mask;
+  /** See `GradientRequest.odds`. */
+  readonly odds?: number;
   /** The steps of the integral, in (0, 1]; the paper takes k/K for k = 1 … K. */
   readonly alphas: readonly number[];
   readonly noise: (step: number) => Noise | undefined;
 }
 
 export interface IntegratedScore {
-  /** Mean over the steps of Σ_t w_t · log p_t. */
+  /** Mean over the steps of the score. */
   readonly value: number;
   /** Its gradient with respect to `mask`: mean of α·∇S at αM, or of −α·∇S at 1 − αM. */
   readonly gradient: Float32Array;
@@ -34,25 +36,28 @@ export async function integratedScores(
   weights: Float32Array,
   terms: readonly IntegratedTerm[],
 ): Promise<IntegratedScore[]> {
-  const requests: GradientRequest[] = terms.flatMap(({ direction, mask, alphas, noise }) =>
+  const requests: GradientRequest[] = terms.flatMap(({ direction, mask, odds, alphas, noise }) =>
     alphas.map((alpha, step) => {
       const drawn = noise(step);
       return {
         mask: mapMask(mask, direction === 'deletion' ? (m) => alpha * m : (m) => 1 - alpha * m),
         weights,
+        ...(odds !== undefined && { odds }),
         ...(drawn && { noise: drawn }),
       };
     }),
   );
   const answers = await scorer.gradient(requests);
   let next = 0;
-  return terms.map(({ direction, mask, alphas }) => {
+  return terms.map(({ direction, mask, odds = 0, alphas }) => {
     const sign = direction === 'deletion' ? 1 : -1;
     const gradient = new Float32Array(mask.data.length);
     let value = 0;
     for (const alpha of alphas) {
       const answer = answers[next++]!;
-      answer.logp.forEach((logp, t) => (value += (weights[t]! * logp) / alphas.length));
+      answer.logp.forEach((logp, t) => {
+        value += (weights[t]! * (logp - Math.log1p(-odds * Math.exp(logp)))) / alphas.length;
+      });
       const share = (sign * alpha) / alphas.length;
       answer.gradient.data.forEach((g, cell) => (gradient[cell]! += share * g));
     }

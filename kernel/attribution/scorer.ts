@@ -26,14 +26,19 @@ export interface ScoreRequest {
 }
 
 export interface GradientRequest extends ScoreRequest {
-  /** w_t of Σ_t w_t · log p_t, one for each answer token. */
+  /** w_t of the score Σ_t w_t · log p_t, one for each answer token. */
   readonly weights: Float32Array;
+  /**
+   * Between log p (0, the default) and log-odds (1, excluded): the score is `Σ_t w_t · (log p_t − log(1 − odds · p_t))`. Of an answer that is
+   * sure with the image log p hardly changes until much of it is gone; its odds do at once.
+   */
+  readonly odds?: number;
 }
 
 export interface ScoreGradient {
   /** log p of each answer token (natural logarithm). */
   readonly logp: Float32Array;
-  /** ∂(Σ_t w_t · log p_t)/∂mask, of the mask's own shape. */
+  /** ∂score/∂mask, of the mask's own shape. */
   readonly gradient: Mask;
 }
 

@@ -6,9 +6,15 @@ import { isPunctuation, isStopWord } from './stop-words.ts';
 /** Which tokens to explain: the visually relevant ones, all, or those named by index or by text. */
 export type TokenChoice = 'visual' | 'all' | readonly number[] | readonly string[];
 
-export interface SelectionOptions {
+/** What makes a token visually relevant. */
+export interface SelectionRule {
   /** α: the log-likelihood ratio above which a token counts as visually relevant. */
   readonly threshold: number;
+  /** Whether stop words count too. */
+  readonly stopWords: boolean;
+}
+
+export interface SelectionOptions extends SelectionRule {
   readonly tokens: TokenChoice;
 }
 
@@ -16,11 +22,15 @@ export interface SelectionOptions {
 export const PAPER_THRESHOLD = 1.0;
 
 /**
- * The thresholds to try in turn where the caller names none: the paper's, then one for answers that could be guessed. A "yes" that is as
- * likely as "no" without the image cannot have an LLR above log 2, however much it rests on the image. Where no token reaches α, those
- * count that the image makes a tenth more likely.
+ * The rules to try in turn where the caller gives no threshold: the paper's, and two for answers in which it finds nothing although they
+ * rest on the image. A "yes" that is as likely as "no" without the image cannot have an LLR above log 2: so next, tokens that the
+ * image makes a tenth more likely. And in "There is one dog." it is the stop word "is" that says how many.
  */
-export const AUTO_THRESHOLDS = [PAPER_THRESHOLD, 0.1] as const;
+export const AUTO_RULES: readonly SelectionRule[] = [
+  { threshold: PAPER_THRESHOLD, stopWords: false },
+  { threshold: 0.1, stopWords: false },
+  { threshold: PAPER_THRESHOLD, stopWords: true },
+];
 
 /** The LLR that is enough for an answer of one token: p_baseline ≤ 0.5 · p. */
 const ONE_TOKEN_THRESHOLD = Math.log(2);
@@ -40,7 +50,7 @@ export function selection(
   answer: TokenisedText,
   logp: Float32Array,
   logpBaseline: Float32Array,
-  { threshold, tokens }: SelectionOptions,
+  { threshold, stopWords, tokens }: SelectionOptions,
 ): AnswerToken[] {
   const chosen = tokens === 'visual' ? undefined : namedTokens(answer, tokens);
   const words = wordsOf(answer.text);
@@ -52,7 +62,7 @@ export function selection(
         : 'not chosen'
       : answer.tokens.length === 1
         ? visible(llr >= Math.min(threshold, ONE_TOKEN_THRESHOLD))
-        : (wordless(token, words) ?? visible(llr > threshold));
+        : (wordless(token, words, stopWords) ?? visible(llr > threshold));
     const { text, start, end } = token;
     const selected = reason === 'visual' || reason === 'chosen';
     return { text, start, end, logp: logp[t]!, logpBaseline: logpBaseline[t]!, llr, selected, reason };
@@ -76,8 +86,13 @@ function wordsOf(text: string): Word[] {
 }
 
 /** Why a token says nothing of its own, if so. */
-function wordless(token: TokenSpan, words: readonly Word[]): 'punctuation' | 'stop word' | undefined {
+function wordless(
+  token: TokenSpan,
+  words: readonly Word[],
+  stopWords: boolean,
+): 'punctuation' | 'stop word' | undefined {
   if (token.text !== '' && isPunctuation(token.text)) return 'punctuation';
+  if (stopWords) return undefined;
   // A token that holds a part of a character has an empty span, at the word that it will be part of.
   const end = Math.max(token.end, token.start + 1);
   const touched = words.filter((word) => word.start < end && word.end > token.start);

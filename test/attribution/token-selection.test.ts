@@ -12,11 +12,17 @@ function answerOf(...pieces: string[]): TokenisedText {
 }
 
 /** Selection with a given LLR for every token, or one for each. */
-function select(answer: TokenisedText, llr: number | number[], tokens: TokenChoice = 'visual', threshold = 1) {
+function select(
+  answer: TokenisedText,
+  llr: number | number[],
+  tokens: TokenChoice = 'visual',
+  threshold = 1,
+  stopWords = false,
+) {
   const each = answer.tokens.map((_, t) => (typeof llr === 'number' ? llr : llr[t]!));
   const logp = Float32Array.from(each, () => -0.25);
   const baseline = Float32Array.from(each, (value) => -0.25 - value);
-  return selection(answer, logp, baseline, { threshold, tokens });
+  return selection(answer, logp, baseline, { threshold, stopWords, tokens });
 }
 
 const reasons = (...args: Parameters<typeof select>): string[] => select(...args).map(({ reason }) => reason);
@@ -102,6 +108,17 @@ describe('token selection', () => {
     assert.deepEqual(reasons(answerOf('Under'), Math.log(2) + 0.01), ['visual']);
     assert.deepEqual(reasons(answerOf('It'), Math.log(2) + 0.01), ['visual']);
     assert.deepEqual(reasons(answerOf('Red'), Math.log(2) - 0.01), ['below threshold']);
+  });
+
+  it('keeps an answer of one token above a threshold that is lower than that', () => {
+    const lower = (llr: number) => select(answerOf('yes'), llr, 'visual', 0.1).map(({ reason }) => reason);
+    assert.deepEqual(lower(0.11), ['visual']);
+    assert.deepEqual(lower(0.09), ['below threshold']);
+  });
+
+  it('keeps stop words where the rule says so, but never punctuation', () => {
+    const kept = select(sentence, 9, 'visual', 1, true).flatMap(({ selected }, t) => (selected ? [t] : []));
+    assert.deepEqual(kept, [0, 1, 2, 3, 4, 5, 6]);
   });
 
   it('reports both log-likelihoods and their difference', () => {

@@ -1,6 +1,6 @@
 import { filledMask } from '../../attribution/mask.ts';
 import { throwIfAborted } from '../../attribution/progress.ts';
-import { AUTO_THRESHOLDS, selection } from '../../attribution/token-selection.ts';
+import { AUTO_RULES, selection } from '../../attribution/token-selection.ts';
 import type { BaselineName } from '../../attribution/scorer.ts';
 import type { Answer, AnswerToken } from '../../document.ts';
 import { LensError } from '../../errors.ts';
@@ -77,8 +77,8 @@ interface Judgement {
 }
 
 /**
- * The first judgement in which a token is selected: every baseline with the first threshold, then every baseline with the next. Where none
- * is, the first baseline's with the last threshold. Tokens that the caller names are selected at once.
+ * The first judgement in which a token is selected: every baseline with the first rule, then every baseline with the next. Where none is,
+ * the first baseline's with the lowest threshold. Tokens that the caller names are selected at once.
  * @param logp log p of the answer's tokens with the whole image (1) or a whole baseline (0)
  */
 async function judgement(
@@ -87,18 +87,18 @@ async function judgement(
   logp: (mask: 0 | 1, baseline: BaselineName) => Promise<Float32Array>,
 ): Promise<Judgement> {
   const baselines = asked.baseline === 'auto' ? AUTO_BASELINES : [asked.baseline];
-  const thresholds = asked.threshold === 'auto' ? AUTO_THRESHOLDS : [asked.threshold];
+  const rules = asked.threshold === 'auto' ? AUTO_RULES : [{ threshold: asked.threshold, stopWords: false }];
   const seen = await logp(1, baselines[0]!);
   const unseen = new Map<BaselineName, Float32Array>();
   let none: Judgement | undefined;
-  for (const threshold of thresholds) {
+  for (const rule of rules) {
     for (const baseline of baselines) {
       const without = unseen.get(baseline) ?? (await logp(0, baseline));
       unseen.set(baseline, without);
-      const judged = selection(answer, seen, without, { threshold, tokens });
-      const found = { judged, baseline, threshold };
+      const judged = selection(answer, seen, without, { ...rule, tokens });
+      const found = { judged, baseline, threshold: rule.threshold };
       if (judged.some(({ selected }) => selected)) return found;
-      if (baseline === baselines[0]) none = found;
+      if (none === undefined || rule.threshold < none.threshold) none = found;
     }
   }
   return none!;
