@@ -173,11 +173,20 @@ describe('pocket', function () {
       assert.notEqual(sum(other!), sum(first!));
     });
 
-    it('with the gradient that finite differences show, with and without noise', async () => {
-      for (const noise of [undefined, { sigma: 0.2, seed: 5 }]) {
+    it('with the gradient that finite differences show, with and without noise, of log p and of odds', async () => {
+      for (const [noise, odds] of [
+        [undefined, 0],
+        [{ sigma: 0.2, seed: 5 }, 0],
+        [undefined, 0.9],
+      ] as const) {
+        const score = (logp: Float32Array) =>
+          total(
+            logp.map((value) => value - Math.log1p(-odds * Math.exp(value))),
+            weights,
+          );
         const mask = randomMask(6, 9, 2);
         const extra = noise === undefined ? {} : { noise };
-        const [result] = await scorer.gradient([{ mask, weights, ...extra }]);
+        const [result] = await scorer.gradient([{ mask, weights, odds, ...extra }]);
         const { gradient, logp } = result!;
         assert.deepEqual([gradient.rows, gradient.cols, gradient.data.length], [6, 9, 54]);
         const { normal } = seededRandom(3);
@@ -189,7 +198,7 @@ describe('pocket', function () {
           });
           const step = 0.01;
           const [up, down] = await scorer.logp([moved(step), moved(-step)]);
-          const measured = (total(up!, weights) - total(down!, weights)) / (2 * step);
+          const measured = (score(up!) - score(down!)) / (2 * step);
           const computed = gradient.data.reduce((sum, value, i) => sum + value * direction[i]!, 0);
           const size = Math.hypot(...gradient.data) * Math.hypot(...direction);
           assert.ok(Math.abs(measured - computed) < 0.01 * size, `${measured} measured, ${computed} computed`);
