@@ -1,6 +1,6 @@
 /** Bundles what there is into dist/: the library, the command and the engine for Node; the viewers for browsers. */
 import { existsSync } from 'node:fs';
-import { chmod, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -77,5 +77,7 @@ const made = new Set(results.flatMap(({ metafile }) => Object.keys(metafile.outp
 for (const entry of await readdir('dist', { withFileTypes: true })) {
   if (entry.isFile() && !made.has(entry.name)) await rm(join('dist', entry.name));
 }
+// The logos that Jupyter shows.
+await cp('kernel/jupyter/logos', 'dist/logos', { recursive: true });
 // npm makes the command executable when it installs the package, but a checkout runs it in place.
 if (existsSync('dist/lvlm-lens.js')) await chmod('dist/lvlm-lens.js', 0o755);

@@ -1,7 +1,8 @@
 /** The commands and their options. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { packageVersion } from '../model/embedded.ts';
 import { demoCommand } from './demo.ts';
+import { jupyterInstallCommand, jupyterUninstallCommand, type PlaceFlags } from './jupyter.ts';
 import { explainCommand, type ExplainFlags } from './explain.ts';
 import { exportCommand } from './export.ts';
 import { addModelsCommand } from './models.ts';
@@ -67,6 +68,20 @@ export function createProgram(signal: AbortSignal): Command {
     .description('run the quickstart notebook and make an HTML report of it')
     .option('-o, --output <folder>', 'where to write both', 'out')
     .action((flags: { output: string }) => demoCommand(flags, signal));
+
+  const jupyter = program.command('jupyter').description('the kernel for Jupyter and JupyterLab');
+  for (const [name, description, action] of [
+    ['install', 'make the kernel known to Jupyter', jupyterInstallCommand],
+    ['uninstall', 'take the kernel away from Jupyter', jupyterUninstallCommand],
+  ] as const) {
+    jupyter
+      .command(name)
+      .description(description)
+      .addOption(new Option('--user', "in the user's folder (default)").conflicts(['sysPrefix', 'prefix']))
+      .addOption(new Option('--sys-prefix', "in Jupyter's own Python environment").conflicts(['user', 'prefix']))
+      .addOption(new Option('--prefix <folder>', 'in the environment in this folder').conflicts(['user', 'sysPrefix']))
+      .action((flags: PlaceFlags) => action(flags));
+  }
 
   return program;
 }
