@@ -259,21 +259,9 @@ function wrongContent({ file, listing }: Job): LensError {
   );
 }
 
-const DISK: readonly (string | undefined)[] = [
-  'ENOSPC',
-  'EDQUOT',
-  'EFBIG',
-  'EROFS',
-  'EACCES',
-  'EPERM',
-  'EIO',
-  'ENOENT',
-];
-
-/** Whether the file system, not the network, is what failed. */
+/** Whether the file system, not the network, is what failed: failures of a connection hide inside those of fetch. */
 export function isDiskError(error: unknown): error is NodeJS.ErrnoException {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  return error instanceof Error && syscall !== undefined && DISK.includes(code);
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }
 
 /** @param needed bytes that were still to be written */
