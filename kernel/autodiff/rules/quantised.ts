@@ -48,9 +48,19 @@ function blockProduct(s: Site): string {
   return b.reshape(blocks * block === k ? whole : b.slice(whole, 1, 0, k), s.dims(s.x()));
 }
 
-/** With g_idx the block of a column is looked up, not counted: W[n, k] = s[n, g[k]]·(q[n, k] − z[n, g[k]]). */
+/**
+ * With g_idx the block of a column is looked up, not counted: W[n, k] = s[n, g[k]]·(q[n, k] − z). onnxruntime's CPU kernel does not
+ * read zero points then, so that a gradient with them would be another function's.
+ */
 function groupedProduct(s: Site): string {
   const { b, node } = s;
+  if ((node.inputs[3] ?? '') !== '') {
+    throw nodeError(
+      node,
+      'a weight whose columns choose their block (g_idx) has no gradient rule beside zero points',
+      'Quantise the model without reordering its columns',
+    );
+  }
   const [n, k] = [intAttr(node, 'N'), intAttr(node, 'K')];
   const groups = b.reshape(s.x(4), [sizeOf(s.dims(s.x(4)))]);
   const { codes, scales, shift } = nBitsGroups(b, node);

@@ -39,7 +39,7 @@ export const multiHeadAttention: Lowering = (site) => {
       visibilityBias(site, queries, total, visibility, q),
     ]),
   });
-  return [joinHeads(site, result.output), keys, values, site.wants(3) ? result.weights() : undefined];
+  return [joinHeads(site, result.output), keys, values, site.wants(3) ? result.biased() : undefined];
 };
 
 /** q, k and v as [batch, heads, length, size], with the projections' biases added. */

@@ -38,8 +38,8 @@ export const standardAttention: Lowering = (site) => {
 /** What output 3 shows, by qk_matmul_output_mode. */
 const STAGES: Readonly<Record<number, (result: AttentionResult) => string>> = {
   0: (result) => result.products(),
-  1: (result) => result.biased(),
-  2: (result) => result.capped(),
+  1: (result) => result.capped(),
+  2: (result) => result.biased(),
   3: (result) => result.weights(),
 };
 

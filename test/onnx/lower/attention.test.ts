@@ -1,17 +1,11 @@
 import fc from 'fast-check';
 import { float, int } from '../../../kernel/onnx/index.ts';
 import { checkLowering } from './check.ts';
+import { cacheOf } from './rotary-cache.ts';
 
 const flag = fc.boolean();
 const seed = fc.integer({ min: 1, max: 2 ** 31 });
 const ints32 = (dims: readonly number[], values: readonly number[]) => ({ dims, values, dtype: 'int32' as const });
-
-/** A table of cosines or sines as models store it. */
-const cache = (rows: number, half: number, f: (x: number) => number) => ({
-  dims: [rows, half],
-  values: Array.from({ length: rows * half }, (_, i) => f(Math.floor(i / half) / 4 ** ((i % half) / half))),
-  fixed: 'constant' as const,
-});
 
 describe('lowering: attention', function () {
   this.timeout(60_000);
@@ -54,7 +48,7 @@ describe('lowering: attention', function () {
               ...[past, past],
               ints32([batch], new Array<number>(batch).fill(total - 1)),
               ints32([], [total]),
-              ...(c.rotary ? [cache(16, head / 2, Math.cos), cache(16, head / 2, Math.sin)] : [null, null]),
+              ...(c.rotary ? [cacheOf(16, head / 2, Math.cos), cacheOf(16, head / 2, Math.sin)] : [null, null]),
               c.rotary && c.positions
                 ? {
                     dims: [batch, c.length],
