@@ -49,7 +49,8 @@ export interface QuestionOptions extends CallOptions {
 
 export interface ExplainOptions extends QuestionOptions {
   /**
-   * 'igos+' (default), 'igos++', 'integrated-gradients' or 'grad-cam'; or an object with the name, a preset and options of
+   * The name of a method: 'igos+' (default), 'igos++', 'integrated-gradients', 'smooth-grad', 'input-x-gradient', 'grad-cam', 'occlusion', 'rise',
+   * 'grid-queries' or 'superpixel-search'; or an object with the name, a preset and options of
    * the method: `{ name: 'igos+', preset: 'paper', iterations: 10 }`.
    */
   readonly method?: string | MethodChoice | undefined;

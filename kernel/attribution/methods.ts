@@ -2,10 +2,16 @@ import { LensError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
 import { checked } from '../options.ts';
 import { gradCam } from './grad-cam.ts';
+import { gridQueries } from './grid-queries.ts';
 import { igosPlus } from './igos-plus.ts';
 import { igosPlusPlus } from './igos-plus-plus.ts';
+import { inputXGradient } from './input-x-gradient.ts';
 import { integratedGradientsMethod } from './integrated-gradients.ts';
 import type { AttributionMethod } from './method.ts';
+import { occlusion } from './occlusion.ts';
+import { rise } from './rise.ts';
+import { smoothGrad } from './smooth-grad.ts';
+import { superpixelSearch } from './superpixel-search.ts';
 
 /** A method whose options are known at run time only; `chosenMethod` checks them against its schema. */
 function erased<Options extends object>(method: AttributionMethod<Options>): AttributionMethod {
@@ -17,10 +23,18 @@ function erased<Options extends object>(method: AttributionMethod<Options>): Att
 
 /** Every attribution method by its name. A new method is one file and one entry here. */
 export const METHODS: ReadonlyMap<string, AttributionMethod> = new Map(
-  [erased(igosPlus), erased(igosPlusPlus), erased(integratedGradientsMethod), erased(gradCam)].map((method) => [
-    method.name,
-    method,
-  ]),
+  [
+    erased(igosPlus),
+    erased(igosPlusPlus),
+    erased(integratedGradientsMethod),
+    erased(smoothGrad),
+    erased(inputXGradient),
+    erased(gradCam),
+    erased(occlusion),
+    erased(rise),
+    erased(gridQueries),
+    erased(superpixelSearch),
+  ].map((method) => [method.name, method]),
 );
 
 export const DEFAULT_METHOD = igosPlus.name;

