@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LRUCache } from 'lru-cache';
-import { serialise } from '../onnx/index.ts';
+import { folderOfAll, serialise } from '../onnx/index.ts';
 import { cacheFolder } from './cache-folder.ts';
-import { DECODER } from './files.ts';
 import { fileHash, writeWhole } from './provenance.ts';
 import { buildScoreGraph, shapeKey } from './score-graph.ts';
 import type { ScoreShape, ScoreSources } from './score-graph.ts';
@@ -58,9 +57,9 @@ export class ScoreSessions {
   }
 
   async #session(shape: ScoreShape): Promise<Session> {
-    const folder = path.dirname(this.#sources[DECODER]!);
+    const folder = realFolder(this.#sources);
     const options = { label: 'the score graph', dataFolder: folder };
-    this.#contents ??= contentsHash(this.#sources);
+    this.#contents ??= contentsHash(this.#sources, folder);
     const key = createHash('sha256')
       .update(`${await this.#contents}${shapeKey(shape)}`)
       .digest('hex');
@@ -111,10 +110,13 @@ class OpenGraph {
   }
 }
 
-/** Hash of what a graph is made of: the source graphs' bytes and the code that composes them. */
-async function contentsHash(sources: ScoreSources): Promise<string> {
+/** Hash of what a graph is made of: the source graphs' bytes, how their files are called in the folder, and the code that composes them. */
+async function contentsHash(sources: ScoreSources, folder: string): Promise<string> {
   const hash = createHash('sha256').update(codeHash());
-  for (const file of Object.values(sources)) hash.update(await fileHash(file));
+  for (const file of Object.values(sources)) {
+    hash.update(await fileHash(file));
+    hash.update(path.relative(folder, realpathSync(file)));
+  }
   return hash.digest('hex');
 }
 
@@ -129,6 +131,17 @@ function codeHash(): string {
     for (const name of files.sort()) hash.update(name).update(readFileSync(path.join(folder, name)));
   }
   return hash.digest('hex');
+}
+
+/** The folder in which the source graphs and the weights beside them really lie: in the Hub's cache all are links to blobs. */
+function realFolder(sources: ScoreSources): string {
+  const files = Object.values(sources).flatMap((file) => {
+    const { dir, base } = path.parse(file);
+    return readdirSync(dir)
+      .filter((name) => name.startsWith(base))
+      .map((name) => realpathSync(path.join(dir, name)));
+  });
+  return folderOfAll(files)!;
 }
 
 function weightBytes(file: string): number {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { LensError } from '../errors.ts';
@@ -17,6 +17,8 @@ const EXPORT_AGAIN = 'Download or export the model again';
 
 interface Source {
   readonly path: string;
+  /** `path` with links followed, as in the Hub's cache: onnxruntime refuses weights that a link leads out of their folder. */
+  readonly real: string;
   /** The whole file; initializers are ranges of it. */
   readonly bytes: Uint8Array;
 }
@@ -54,7 +56,7 @@ export function readGraph(path: string): Graph {
       'Inline them with onnx.inliner.inline_local_functions and save the model again',
     );
   }
-  const graph = toGraph(model.graph, { path: file, bytes });
+  const graph = toGraph(model.graph, { path: file, real: realpathSync(file), bytes });
   for (const { domain, version } of model.opsetImport) {
     graph.opsets.set(domain === 'ai.onnx' ? '' : domain, Number(version));
   }
@@ -199,7 +201,7 @@ function toConstant(tensor: TensorProto, source: Source): Constant {
     }
     // protobuf gives a view of the file's buffer, so its position is the position in the file.
     const offset = tensor.rawData.byteOffset - source.bytes.byteOffset;
-    if (length > INLINE_BYTES) return { dtype, dims, data: { file: source.path, offset, length } };
+    if (length > INLINE_BYTES) return { dtype, dims, data: { file: source.real, offset, length } };
     return { dtype, dims, data: tensor.rawData.slice() };
   }
   return { dtype, dims, data: fieldData(tensor, dtype, sizeOf(dims), source) };
@@ -222,9 +224,9 @@ function externalRange(tensor: TensorProto, length: number, source: Source): Fil
   const facts = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = facts.get('location') ?? '';
   const offset = Number(facts.get('offset') ?? 0);
-  if (location === '' || isAbsolute(location)) {
+  if (location === '' || isAbsolute(location) || location.split(/[\\/]/).includes('..')) {
     throw new LensError(
-      `tensor "${tensor.name}" of "${source.path}" refers to the file "${location}", which is not a relative path`,
+      `tensor "${tensor.name}" of "${source.path}" refers to the file "${location}", which is not a relative path below its folder`,
       EXPORT_AGAIN,
     );
   }
@@ -242,7 +244,7 @@ function externalRange(tensor: TensorProto, length: number, source: Source): Fil
       EXPORT_AGAIN,
     );
   }
-  return { file, offset, length };
+  return { file: realpathSync(file), offset, length };
 }
 
 const inlined = (constant: Constant): Constant =>

@@ -3,7 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { LensError } from '../errors.ts';
 import { dtypeId } from './dtype.ts';
-import type { Attribute, Constant, Graph, GraphInput, Node, ValueType } from './graph.ts';
+import type { Attribute, Constant, FileRange, Graph, GraphInput, Node, ValueType } from './graph.ts';
 import { isReference } from './graph.ts';
 import type {
   AttributeProtoSchema,
@@ -22,10 +22,16 @@ const IR_VERSION = 10n;
  * (`extra.session.model_external_initializers_file_folder_path`). Undefined where the graph refers to none.
  */
 export function weightsFolder(graph: Graph): string | undefined {
+  return folderOfAll(
+    [...graph.constants.values()].filter(isReference).map((constant) => (constant.data as FileRange).file),
+  );
+}
+
+/** The deepest folder that all these files lie in; undefined where there are none. */
+export function folderOfAll(files: readonly string[]): string | undefined {
   let folder: string | undefined;
-  for (const constant of graph.constants.values()) {
-    if (!isReference(constant)) continue;
-    const here = dirname(constant.data.file);
+  for (const file of files) {
+    const here = dirname(file);
     folder ??= here;
     while (!isInside(here, folder)) {
       const parent = dirname(folder);

@@ -11,10 +11,18 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Starts `lvlm-lens` in `cwd`; `finished` resolves when it ends and all that it wrote was read. */
-export function start(args: readonly string[], cwd: string): { child: ChildProcess; finished: Promise<Finished> } {
+/** Starts `lvlm-lens` in `cwd`, with `env` added to the environment; `finished` resolves when it ends and all that it wrote was read. */
+export function start(
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): { child: ChildProcess; finished: Promise<Finished> } {
   if (!existsSync(COMMAND)) throw new Error(`${COMMAND} is missing: run "npm run build" first`);
-  const child = spawn(process.execPath, [COMMAND, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [COMMAND, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -33,8 +41,12 @@ export function start(args: readonly string[], cwd: string): { child: ChildProce
 }
 
 /** Runs `lvlm-lens` to its end. */
-export function lvlmLens(args: readonly string[], cwd: string): Promise<Finished> {
-  return start(args, cwd).finished;
+export function lvlmLens(
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  return start(args, cwd, env).finished;
 }
 
 /** Resolves when the command has written something that matches to standard error. */

@@ -194,7 +194,7 @@ describe('the cache of models', () => {
       const folder = await python(settings, code);
       hub.reset();
       assert.equal(await hubFolder(ID, {}, settings), folder);
-      assert.deepEqual(hub.seen, []);
+      assert.equal(hub.seen.length, 0);
       hub.reset();
       assert.equal(await pullModel(ID, {}, settings), folder);
       assert.ok(
@@ -222,7 +222,7 @@ describe('the cache of models', () => {
       assert.equal(snapshot, folder);
       assert.equal(decoder, path.join(folder, DECODER));
       assert.equal(scan, `[] [('${ID}', ${BY_DEFAULT.length}, ${sizeOf(BY_DEFAULT)})]`);
-      assert.deepEqual(hub.seen, []);
+      assert.equal(hub.seen.length, 0);
       // Online, Python asks, and finds the very blobs that it would have named so itself.
       await python(
         settings,
@@ -252,8 +252,8 @@ describe('the cache of models', () => {
 
     it('downloads each file once, and whole', async () => {
       const settings = settingsFor(hub, { silenceMs: 20_000 });
-      hub.rate = 300_000;
-      const folders = await Promise.all([0, 1, 2].map(() => pullElsewhere(settings)));
+      hub.rate = 600_000;
+      const folders = await Promise.all([0, 1].map(() => pullElsewhere(settings)));
       assert.equal(new Set(folders).size, 1);
       assert.deepEqual(wrongFiles(folders[0]!, files, BY_DEFAULT), []);
       const downloads = hub.seen.filter(({ host }) => host === 'cdn').map(({ path }) => path);
