@@ -10,8 +10,8 @@ export const UNUSED: Readonly<Record<string, readonly string[]>> = {
   // To compile it where there is no binary.
   zeromq: ['node-addon-api'],
   'cmake-ts': ['@types/node', 'cli-progress', 'dayjs', 'resolve', 'tslib', 'which', 'splitargs', 'fs-extra'],
-  // Of its command.
-  '@huggingface/hub': ['cli-progress'],
+  // Of its command, and of its types.
+  '@huggingface/hub': ['cli-progress', '@huggingface/tasks'],
   // Runs where none of its binaries does.
   sharp: ['@img/sharp-wasm32'],
 };
