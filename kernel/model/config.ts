@@ -54,6 +54,10 @@ export const PreprocessorConfig = z.looseObject({
           ...(shortest_edge == null ? {} : { shortestEdge: shortest_edge }),
           ...(longest_edge == null ? {} : { longestEdge: longest_edge }),
         })),
+      // How Qwen2-VL's files name numbers of pixels for a while.
+      z
+        .object({ min_pixels: side, max_pixels: side })
+        .transform(({ min_pixels, max_pixels }) => ({ shortestEdge: min_pixels, longestEdge: max_pixels })),
       side.transform((shortestEdge): { shortestEdge?: number; longestEdge?: number } => ({ shortestEdge })),
     ])
     .optional(),

@@ -1,10 +1,19 @@
 import { LensError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
+import { gemma3 } from './families/gemma3.ts';
 import { llava } from './families/llava.ts';
+import { paligemma } from './families/paligemma.ts';
+import { qwenVl } from './families/qwen-vl.ts';
 import type { Family } from './family.ts';
 
 /** One row for each `model_type` of config.json. */
-export const FAMILIES: Readonly<Record<string, Family>> = { llava };
+export const FAMILIES: Readonly<Record<string, Family>> = {
+  gemma3,
+  llava,
+  paligemma,
+  qwen2_vl: qwenVl,
+  qwen2_5_vl: qwenVl,
+};
 
 /** @throws LensError naming the families that there are */
 export function familyOf(config: ModelConfig): Family {

@@ -32,6 +32,8 @@ export interface Family {
   vision(site: FamilySite): (picture: PictureSize) => VisionPlan;
   /** Position ids of a prompt. Default: 0, 1, 2, … */
   positions?(prompt: Prompt, plan: VisionPlan, config: ModelConfig): Positions;
+  /** Whether every token of a prompt sees every other; tokens of an answer see what stands before them. Default: causal throughout. */
+  readonly promptSeesItself?: boolean;
   /** Further inputs of the decoder with one number for each token, such as `token_type_ids`. */
   readonly tokenInputs?: Readonly<Record<string, (place: TokenPlace) => number>>;
 }

@@ -48,19 +48,15 @@ export async function generate(
     await new Promise((resolve) => setImmediate(resolve));
     if (signal?.aborted) throw new AbortError();
     const length = input.length / width;
-    const total = past + length;
-    const feeds: Record<string, Tensor> = {
-      inputs_embeds: float32(input, [1, length, width]),
-      attention_mask: int64(new Array<number>(total).fill(1), [1, total]),
-      ...cache,
-      ...optional(decoder, 'position_ids', ({ shape }) => {
-        const axes = positions.axes.map((axis) => (past === 0 ? axis : [positions.next + past - axis.length]));
-        return int64(axes.flat(), shape.length === 3 ? [axes.length, 1, length] : [1, length]);
-      }),
-      ...perToken(decoder, tokenInputs, past === 0),
-      ...optional(decoder, 'num_logits_to_keep', () => int64([1], [])),
-      ...optional(decoder, 'use_cache_branch', () => new Tensor('bool', [past > 0], [1])),
-    };
+    const feeds = decoderFeeds(decoder, {
+      input,
+      length,
+      past,
+      axes: positions.axes.map((axis) => (past === 0 ? axis : [positions.next + past - axis.length])),
+      tokenInputs,
+      logits: 1,
+      cache,
+    });
     const results = await decoder.run(feeds);
     const logits = floats(results, 'logits');
     const vocabulary = results.logits!.dims.at(-1)!;
@@ -70,10 +66,43 @@ export async function generate(
     logp.push(next.logp);
     onToken?.(ids.length);
     cache = nextCache(results);
-    past = total;
+    past += length;
     input = await embed(next.id);
   }
   return { ids, logp: Float32Array.from(logp), stopped: 'length' };
+}
+
+/** One step of a decoder. */
+export interface DecoderStep {
+  /** Embeddings [length, width]. */
+  readonly input: Float32Array;
+  readonly length: number;
+  /** How many tokens came before. */
+  readonly past: number;
+  /** Position ids, one list for each axis. */
+  readonly axes: readonly (readonly number[])[];
+  readonly tokenInputs: GenerateOptions['tokenInputs'];
+  /** How many positions are to have logits, where the decoder can be told: 0 for all. */
+  readonly logits: number;
+  /** Default: empty. */
+  readonly cache?: Tensors;
+}
+
+/** What a decoder is given in one step, as far as it takes it. */
+export function decoderFeeds(decoder: Session, step: DecoderStep): Tensors {
+  const { input, length, past, axes, tokenInputs, logits, cache = emptyCache(decoder) } = step;
+  const total = past + length;
+  return {
+    inputs_embeds: float32(input, [1, length, input.length / length]),
+    ...cache,
+    ...optional(decoder, 'attention_mask', () => int64(new Array<number>(total).fill(1), [1, total])),
+    ...optional(decoder, 'position_ids', ({ shape }) =>
+      int64(axes.flat(), shape.length === 3 ? [axes.length, 1, length] : [1, length]),
+    ),
+    ...perToken(decoder, tokenInputs, past === 0),
+    ...optional(decoder, 'num_logits_to_keep', () => int64([logits], [])),
+    ...optional(decoder, 'use_cache_branch', () => new Tensor('bool', [past > 0], [1])),
+  };
 }
 
 const PAST = /^past_key_values\./;

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { LensError } from '../errors.ts';
+import { idOfSnapshot } from '../hub/repository.ts';
 import type { Picture } from '../image/picture.ts';
 import { embeddedModels } from './embedded.ts';
 import { familyOf } from './families.ts';
@@ -20,10 +21,9 @@ import type {
 import { Prompter } from './prompt.ts';
 import { modelProvenance } from './provenance.ts';
 import { OnnxScorer } from './scorer.ts';
-import { widthOf } from './scorer.ts';
-import type { Segment } from './scorer.ts';
 import { ScoreSessions } from './score-sessions.ts';
-import { continued, counted, runsOf, tokenValues } from './sequence.ts';
+import { filledUp, segmentsOf, spliced } from './segments.ts';
+import { continued, counted, tokenValues } from './sequence.ts';
 import type { Positions, Prompt } from './sequence.ts';
 import { floats, int64, Session } from './session.ts';
 import { TextTokenizer } from './tokenizer.ts';
@@ -35,11 +35,6 @@ const DEFAULT_MAX_NEW_TOKENS = 64;
 const DEFAULT_CONTEXT = 2048;
 /** tokenizer_config.json says 10³⁰ where there is no limit. */
 const NO_LIMIT = 1e9;
-/**
- * Texts differ in length: score graphs are made for multiples of this many tokens. What is too much stands at the end, where a
- * causal decoder does not see it.
- */
-const TEXT_STEP = 16;
 /** The picture whose views `ModelInfo` lists. */
 const TYPICAL: PictureSize = { width: 512, height: 512 };
 
@@ -49,6 +44,11 @@ const TYPICAL: PictureSize = { width: 512, height: 512 };
  * @throws LensError for whatever is missing or broken, with the file's name
  */
 export async function openModel(model: string): Promise<LoadedModel> {
+  return new OnnxModel(await openParts(model));
+}
+
+/** What `openModel` makes a model of. */
+export async function openParts(model: string): Promise<ModelParts> {
   const files = await readModelFiles(modelFolder(model));
   const { config } = files;
   const family = familyOf(config);
@@ -69,7 +69,7 @@ export async function openModel(model: string): Promise<LoadedModel> {
     const mark = { id: image.id, text: family.pictureText?.(site) ?? image.token };
     const prompter = new Prompter(files, tokenizer, mark, contextLength);
     const info: ModelInfo = {
-      id: embeddedModels().includes(model) ? model : path.basename(files.folder),
+      id: embeddedModels().includes(model) ? model : (idOfSnapshot(files.folder) ?? path.basename(files.folder)),
       type: config.model_type,
       folder: files.folder,
       contextLength,
@@ -81,7 +81,12 @@ export async function openModel(model: string): Promise<LoadedModel> {
         views.map(({ name }) => ({ name, height, width, rows, cols })),
       ),
     };
-    return new OnnxModel({ info, files, family, plan, tokenizer, prompter, sessions });
+    return {
+      ...{ info, files, family, plan, tokenizer, prompter, sessions },
+      vision: new VisionRunner(sessions, files.graphs),
+      positions: (prompt, shown) => family.positions?.(prompt, shown, config) ?? counted(prompt.ids.length),
+      embed: (ids) => embedded(sessions[EMBED]!, ids),
+    };
   } catch (problem) {
     await Promise.all(opened.map((session) => session.release()));
     throw problem;
@@ -107,7 +112,8 @@ function contextOf({ config, tokenizerConfig }: ModelFiles): number {
   );
 }
 
-interface ModelParts {
+/** A model's files, read, and its graphs, opened. */
+export interface ModelParts {
   readonly info: ModelInfo;
   readonly files: ModelFiles;
   readonly family: Family;
@@ -115,14 +121,24 @@ interface ModelParts {
   readonly tokenizer: TextTokenizer;
   readonly prompter: Prompter;
   readonly sessions: Readonly<Record<string, Session>>;
+  readonly vision: VisionRunner;
+  /** Position ids of a prompt. */
+  readonly positions: (prompt: Prompt, plan: VisionPlan) => Positions;
+  /** Embeddings of ids: [ids, width]. */
+  readonly embed: (ids: readonly number[]) => Promise<Float32Array>;
 }
 
-class OnnxModel implements LoadedModel {
+async function embedded(session: Session, ids: readonly number[]): Promise<Float32Array> {
+  const results = await session.run({ input_ids: int64(ids, [1, ids.length]) });
+  return floats(results, 'inputs_embeds');
+}
+
+/** A model in ONNX Runtime. */
+export class OnnxModel implements LoadedModel {
   readonly info: ModelInfo;
   readonly #parts: ModelParts;
   readonly #endTokens: ReadonlySet<number>;
   readonly #scores: ScoreSessions;
-  readonly #vision: VisionRunner;
 
   constructor(parts: ModelParts) {
     this.info = parts.info;
@@ -131,26 +147,25 @@ class OnnxModel implements LoadedModel {
     this.#scores = new ScoreSessions(
       Object.fromEntries([...encoders, DECODER].map((graph) => [graph, graphs[graph]!])),
     );
-    this.#vision = new VisionRunner(parts.sessions, graphs);
     const end = generation.eos_token_id ?? config.eos_token_id ?? config.text_config?.eos_token_id ?? [];
     this.#endTokens = new Set([end].flat());
   }
 
   async answer(picture: Picture, question: string, options: AnswerOptions = {}): Promise<GeneratedAnswer> {
     const { maxNewTokens = DEFAULT_MAX_NEW_TOKENS, signal, onToken } = options;
-    const { prompter, family, sessions, tokenizer } = this.#parts;
+    const { prompter, family, sessions, tokenizer, embed } = this.#parts;
     const plan = this.#parts.plan(picture);
     const prompt = prompter.prompt(question, plan);
-    const features = await this.#vision.features(plan, picture);
-    const embeddings = spliced(await this.#segments(prompt, []), features);
+    const features = await this.#parts.vision.features(plan, picture);
+    const embeddings = spliced(await segmentsOf(prompt, [], embed), features);
     const { ids, logp, stopped } = await generate(
       sessions[DECODER]!,
       { data: embeddings, length: prompt.ids.length },
-      (id) => this.#embed([id]),
+      (id) => embed([id]),
       {
         endTokens: this.#endTokens,
         maxNewTokens: Math.min(maxNewTokens, prompter.room(prompt)),
-        positions: this.#positions(prompt, plan),
+        positions: this.#parts.positions(prompt, plan),
         tokenInputs: Object.fromEntries(
           Object.entries(family.tokenInputs ?? {}).map(([name, value]) => [
             name,
@@ -179,7 +194,7 @@ class OnnxModel implements LoadedModel {
     prompter.checkRoom(prompt, ids.length);
     // The last token is predicted, and nothing is predicted from it.
     const room = prompter.room(prompt) - (ids.length - 1);
-    const segments = filledUp(await this.#segments(prompt, ids.slice(0, -1)), room);
+    const segments = filledUp(await segmentsOf(prompt, ids.slice(0, -1), this.#parts.embed), room);
     const filled = segments.reduce((sum, { length }) => sum + length, 0) - prompt.ids.length;
     return new OnnxScorer({
       sessions: this.#scores,
@@ -188,13 +203,14 @@ class OnnxModel implements LoadedModel {
       answer: tokenizer.spans(ids),
       segments,
       firstPrediction: prompt.ids.length - 1,
-      positions: continued(this.#positions(prompt, plan), filled),
+      promptSeesItself: family.promptSeesItself,
+      positions: continued(this.#parts.positions(prompt, plan), filled),
       tokenInputs: Object.fromEntries(
         Object.entries(family.tokenInputs ?? {}).map(([name, value]) => [name, tokenValues(value, prompt, filled)]),
       ),
       seed,
       signal,
-      encode: (shown) => this.#vision.features(plan, shown),
+      encode: (shown) => this.#parts.vision.features(plan, shown),
     });
   }
 
@@ -208,64 +224,7 @@ class OnnxModel implements LoadedModel {
 
   async release(): Promise<void> {
     this.#scores.release();
-    this.#vision.release();
+    this.#parts.vision.release();
     await Promise.all(Object.values(this.#parts.sessions).map((session) => session.release()));
   }
-
-  #positions(prompt: Prompt, plan: VisionPlan): Positions {
-    const { family, files } = this.#parts;
-    return family.positions?.(prompt, plan, files.config) ?? counted(prompt.ids.length);
-  }
-
-  /** The stretches of a prompt and of the tokens after it, with the embeddings of the text. */
-  async #segments(prompt: Prompt, after: readonly number[]): Promise<Segment[]> {
-    const ids = [...prompt.ids, ...after];
-    const image = new Set(prompt.imagePositions);
-    const text = ids.filter((_, i) => !image.has(i));
-    const rows = await this.#embed(text);
-    const width = rows.length / text.length;
-    let at = 0;
-    return runsOf({ ids, imagePositions: prompt.imagePositions }).map(({ kind, length }) => {
-      if (kind === 'image') return { kind, length };
-      at += length;
-      return { kind, length, width, rows: rows.subarray((at - length) * width, at * width) };
-    });
-  }
-
-  /** Embeddings of ids: [ids, width]. */
-  async #embed(ids: readonly number[]): Promise<Float32Array> {
-    const results = await this.#parts.sessions[EMBED]!.run({ input_ids: int64(ids, [1, ids.length]) });
-    return floats(results, 'inputs_embeds');
-  }
-}
-
-/** The embeddings of a whole prompt, the picture's features in their places. */
-function spliced(segments: readonly Segment[], features: Float32Array): Float32Array {
-  const width = widthOf(segments);
-  const whole = new Float32Array(segments.reduce((sum, { length }) => sum + length, 0) * width);
-  let at = 0;
-  let row = 0;
-  for (const segment of segments) {
-    const size = segment.length * width;
-    whole.set(segment.kind === 'text' ? segment.rows : features.subarray(row, row + size), at);
-    if (segment.kind === 'image') row += size;
-    at += size;
-  }
-  return whole;
-}
-
-/**
- * Fills the last stretch up to a multiple of TEXT_STEP, or as far as there is room: with its last row, since zeros may have no
- * norm to divide by.
- */
-function filledUp(segments: readonly Segment[], room: number): Segment[] {
-  const last = segments.at(-1)!;
-  if (last.kind === 'image') return [...segments];
-  const { width, rows } = last;
-  const length = Math.min(last.length + room, Math.ceil(last.length / TEXT_STEP) * TEXT_STEP);
-  const filled = new Float32Array(length * width);
-  filled.set(rows);
-  const row = rows.subarray(rows.length - width);
-  for (let at = rows.length; at < filled.length; at += width) filled.set(row, at);
-  return [...segments.slice(0, -1), { kind: 'text', length, width, rows: filled }];
 }

@@ -31,7 +31,7 @@ export class Prompter {
   prompt(question: string, { placeholder, rows }: VisionPlan): Prompt {
     const text = this.#checked(question, 'question');
     const [before, after] = this.#template.prompt(text).split(this.#mark.text) as [string, string];
-    const ids = this.#tokenizer.encode(before + placeholder + after);
+    const ids = this.#tokenizer.encodePrompt(before + placeholder + after);
     const imagePositions = ids.flatMap((id, i) => (id === this.#mark.id ? [i] : []));
     if (imagePositions.length !== rows) {
       throw new LensError(

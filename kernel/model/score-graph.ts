@@ -13,6 +13,7 @@ import {
 } from '../onnx/index.ts';
 import type { Constant } from '../onnx/index.ts';
 import { DECODER } from './files.ts';
+import { hideLaterTokens } from './prompt-mask.ts';
 import type { Run } from './sequence.ts';
 import { appendVision } from './vision-graph.ts';
 import { planKey } from './vision-plan.ts';
@@ -39,6 +40,8 @@ export interface ScoreShape {
   readonly answer: number;
   /** Position ids of the whole sequence, one list for each axis. */
   readonly positions: readonly (readonly number[])[];
+  /** Length of a prompt whose tokens see each other in both directions; undefined where the decoder is causal by itself. */
+  readonly prefix?: number | undefined;
   /** Further inputs of the decoder: one number for each token of the sequence. */
   readonly tokenInputs: Readonly<Record<string, readonly number[]>>;
 }
@@ -63,7 +66,7 @@ export function shapeKey({ plan, ...numbers }: ScoreShape): string {
  * - from 'pixels': `pixels/v` [b, n, 3, h, w]; from 'features': `features` [b, rows, width]
  * - `text/i` [1, length, width]: embeddings of the i-th stretch of text of the prompt and the answer
  * - `positions` [t]: where in the sequence each answer token is predicted; `ids` [t]: the answer tokens, int64
- * - `weights` [b, t], with the gradient only
+ * - `weights` [b, t] and `odds` [b, 1], with the gradient only: the score is Σ_t w_t · (log p_t − log(1 − odds · p_t))
  *
  * Outputs: `logp` [b, t], and with the gradient `gradient` (of the mask's or the features' shape) or `gradient/v` (of the pixels').
  */
@@ -100,7 +103,10 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   if (shape.gradient) {
     addInput(graph, 'weights', 'float32', [batch, answer]);
     const wrt = shape.from === 'pixels' ? shape.plan.stacks.map(({ name }) => `pixels/${name}`) : [shape.from];
-    const gradients = differentiate(graph, { of: [{ value: logp, cotangent: 'weights' }], wrt });
+    addInput(graph, 'odds', 'float32', [batch, 1]);
+    // ∂S_t/∂log p_t of S_t = log p_t − log(1 − odds·p_t).
+    const steepness = b.sub(b.scalar(1, logp), b.mul('odds', b.op('Exp', [logp])));
+    const gradients = differentiate(graph, { of: [{ value: logp, cotangent: b.div('weights', steepness) }], wrt });
     for (const name of wrt) {
       graph.outputs.push(b.op('Identity', [gradients[name]!], {}, { as: name.replace(/^[^/]*/, 'gradient') }));
     }
@@ -129,7 +135,7 @@ function spliced(b: Builder, { runs, batch, width }: ScoreShape, features: strin
 function boundDecoder(
   file: string,
   embeddings: readonly number[],
-  { batch, positions, tokenInputs }: ScoreShape,
+  { batch, positions, tokenInputs, prefix }: ScoreShape,
 ): Graph {
   const graph = readGraph(file);
   graph.outputs = ['logits'];
@@ -157,5 +163,6 @@ function boundDecoder(
     } else if (fixed[input.name] !== undefined) constants[input.name] = fixed[input.name]!(input);
   }
   bind(graph, { constants, shapes: { inputs_embeds: embeddings } });
+  if (prefix !== undefined) hideLaterTokens(graph, length, prefix);
   return graph;
 }

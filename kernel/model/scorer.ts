@@ -13,6 +13,8 @@ import type { Picture } from '../image/picture.ts';
 import { seededRandom } from '../image/random.ts';
 import type { AnswerScorer, TokenisedText } from './loaded-model.ts';
 import type { ScoreInput, ScoreShape } from './score-graph.ts';
+import { widthOf } from './segments.ts';
+import type { Segment } from './segments.ts';
 import type { ScoreSessions } from './score-sessions.ts';
 import { float32, floats, int64 } from './session.ts';
 import type { Tensors } from './session.ts';
@@ -21,20 +23,10 @@ import { pixelDims } from './vision-graph.ts';
 import { globalView } from './vision-plan.ts';
 import type { VisionPlan } from './vision-plan.ts';
 
-/** How many masks are evaluated in one run where there are enough. */
+/** How many masks are evaluated in one run of a small model where there are enough. */
 export const BATCH = 4;
-
-/** A stretch of the sequence: text with its embeddings [length, width], or features of the picture. */
-export type Segment =
-  | { readonly kind: 'text'; readonly length: number; readonly width: number; readonly rows: Float32Array }
-  | { readonly kind: 'image'; readonly length: number };
-
-/** Width of a sequence's embeddings. */
-export function widthOf(segments: readonly Segment[]): number {
-  const text = segments.find((segment) => segment.kind === 'text');
-  if (text === undefined) throw new Error('a sequence without text has no embeddings');
-  return text.width;
-}
+/** Views of more pixels together make a run that keeps the processor busy by itself, and several would only take memory. */
+const BATCH_PIXELS = 1 << 16;
 
 /** What a scorer is made of; see `LoadedModel.scorer`. */
 export interface ScorerParts {
@@ -47,6 +39,8 @@ export interface ScorerParts {
   readonly segments: readonly Segment[];
   /** Where in the sequence the first answer token is predicted. */
   readonly firstPrediction: number;
+  /** Whether the tokens of the prompt see each other in both directions. */
+  readonly promptSeesItself?: boolean | undefined;
   /** Position ids of the padded sequence, one list for each axis. */
   readonly positions: readonly (readonly number[])[];
   /** Further inputs of the decoder, of the padded sequence. */
@@ -82,7 +76,7 @@ export class OnnxScorer implements AnswerScorer {
     this.tokenCount = answer.tokens.length;
     this.#padded = Math.ceil(this.tokenCount / ANSWER_STEP) * ANSWER_STEP;
     this.#width = widthOf(segments);
-    this.#batch = plan.batch ?? BATCH;
+    this.#batch = plan.batch ?? (pixelCount(plan) <= BATCH_PIXELS ? BATCH : 1);
     this.#pixels = plan.stacks.map((stack) => stack.render(picture));
     this.image = this.#globalImage();
     const token = (i: number) => Math.min(i, this.tokenCount - 1);
@@ -118,7 +112,7 @@ export class OnnxScorer implements AnswerScorer {
     const features = await encode(picture);
     const feeds = {
       ...this.#textFeeds,
-      weights: this.#weights([weights]),
+      ...this.#scoreFeeds([{ weights }]),
       features: float32(features, [1, plan.rows, this.#width]),
     };
     this.#checkSignal();
@@ -141,7 +135,7 @@ export class OnnxScorer implements AnswerScorer {
    */
   async pixelGradient(weights: Float32Array): Promise<{ logp: Float32Array; gradients: Float32Array[] }> {
     const { plan, sessions } = this.#parts;
-    const feeds: Record<string, Tensors[string]> = { ...this.#textFeeds, weights: this.#weights([weights]) };
+    const feeds: Record<string, Tensors[string]> = { ...this.#textFeeds, ...this.#scoreFeeds([{ weights }]) };
     plan.stacks.forEach((stack, i) => {
       feeds[`pixels/${stack.name}`] = float32(this.#pixels[i]!, pixelDims(stack, 1));
     });
@@ -155,7 +149,7 @@ export class OnnxScorer implements AnswerScorer {
   }
 
   async *#evaluate(
-    requests: readonly (ScoreRequest & { readonly weights?: Float32Array })[],
+    requests: readonly (ScoreRequest & Partial<GradientRequest>)[],
     gradient: boolean,
   ): AsyncGenerator<{ index: number; logp: Float32Array; gradient?: Float32Array }> {
     for (const { size, indexes } of batches(requests, this.#batch)) {
@@ -164,8 +158,12 @@ export class OnnxScorer implements AnswerScorer {
       const batch = Array.from({ length: size }, (_, i) => requests[indexes[Math.min(i, indexes.length - 1)]!]!);
       const { mask } = batch[0]!;
       const shape = this.#shape('mask', gradient, size, mask);
-      const feeds = { ...this.#textFeeds, ...this.#maskFeeds(batch), ...this.#viewFeeds(batch) };
-      if (gradient) feeds.weights = this.#weights(batch.map(({ weights }) => weights!));
+      const feeds = {
+        ...this.#textFeeds,
+        ...this.#maskFeeds(batch),
+        ...this.#viewFeeds(batch),
+        ...(gradient ? this.#scoreFeeds(batch as readonly GradientRequest[]) : {}),
+      };
       const results = await this.#parts.sessions.run(shape, feeds);
       const logp = floats(results, 'logp');
       const cells = mask.rows * mask.cols;
@@ -180,7 +178,7 @@ export class OnnxScorer implements AnswerScorer {
   }
 
   #shape(from: ScoreInput, gradient: boolean, batch: number, mask: Pick<Mask, 'rows' | 'cols'>): ScoreShape {
-    const { plan, segments, positions, tokenInputs } = this.#parts;
+    const { plan, segments, positions, tokenInputs, promptSeesItself, firstPrediction } = this.#parts;
     return {
       from,
       gradient,
@@ -193,6 +191,8 @@ export class OnnxScorer implements AnswerScorer {
       answer: this.#padded,
       positions,
       tokenInputs,
+      // The first token of the answer is predicted at the prompt's last.
+      ...(promptSeesItself ? { prefix: firstPrediction + 1 } : {}),
     };
   }
 
@@ -271,16 +271,17 @@ export class OnnxScorer implements AnswerScorer {
     return { channels: 3, height, width, data: this.#pixels[stack]!.subarray(view * size, (view + 1) * size) };
   }
 
-  /** Weights of a batch, with 0 for what only fills the answer up: [batch, padded]. */
-  #weights(batch: readonly Float32Array[]): Tensors[string] {
+  /** The scores of a batch: weights [batch, padded] with 0 for what only fills the answer up, and odds [batch, 1]. */
+  #scoreFeeds(batch: readonly Pick<GradientRequest, 'weights' | 'odds'>[]): Tensors {
     const values = new Float32Array(batch.length * this.#padded);
-    batch.forEach((weights, i) => {
+    batch.forEach(({ weights }, i) => {
       if (weights.length !== this.tokenCount) {
         throw new Error(`${weights.length} weights for ${this.tokenCount} answer tokens`);
       }
       values.set(weights, i * this.#padded);
     });
-    return float32(values, [batch.length, this.#padded]);
+    const odds = Float32Array.from(batch, (request) => request.odds ?? 0);
+    return { weights: float32(values, [batch.length, this.#padded]), odds: float32(odds, [batch.length, 1]) };
   }
 
   #checkSignal(): void {
@@ -309,6 +310,10 @@ function* batches(requests: readonly ScoreRequest[], full: number): Generator<{ 
       at += size;
     }
   }
+}
+
+function pixelCount({ stacks }: VisionPlan): number {
+  return stacks.reduce((sum, { views, height, width }) => sum + views.length * height * width, 0);
 }
 
 /** Rows of a matrix of `width` columns. */

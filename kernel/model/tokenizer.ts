@@ -9,9 +9,12 @@ const REPLACEMENT = '\uFFFD';
 /** A model's tokenizer: text to ids, and ids to text with the place of every token in it. */
 export class TextTokenizer {
   readonly #tokenizer: Tokenizer;
+  /** The token that begins every text, if any. */
+  readonly #first: string;
 
   /** @throws LensError where `tokenizer.json` is of a kind that cannot be read */
   constructor({ folder, tokenizer, tokenizerConfig }: Pick<ModelFiles, 'folder' | 'tokenizer' | 'tokenizerConfig'>) {
+    this.#first = tokenizerConfig.bos_token ?? '';
     try {
       this.#tokenizer = new Tokenizer(tokenizer, tokenizerConfig);
     } catch (cause) {
@@ -26,6 +29,12 @@ export class TextTokenizer {
   /** Ids of a text as it stands: nothing is added; special tokens written in it are recognised. */
   encode(text: string): number[] {
     return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  /** Ids of a whole prompt: where the tokenizer puts a token before every text and the prompt does not begin with it, it is put there. */
+  encodePrompt(prompt: string): number[] {
+    const written = this.#first !== '' && prompt.startsWith(this.#first);
+    return this.#tokenizer.encode(prompt, { add_special_tokens: !written }).ids;
   }
 
   /** Text of an id as the vocabulary has it, for instance '<image>'. */

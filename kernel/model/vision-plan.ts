@@ -84,7 +84,7 @@ export interface VisionPlan {
   readonly grids: readonly FeatureGrid[];
   /** What stands for the picture in the prompt: image tokens, and whatever is written between them. */
   readonly placeholder: string;
-  /** How many masks one run may evaluate; default `BATCH` of scorer.ts. */
+  /** How many masks one run may evaluate. Default: several where the views are small. */
   readonly batch?: number;
 }
 

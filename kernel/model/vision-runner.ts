@@ -33,12 +33,7 @@ export class VisionRunner {
   async features(plan: VisionPlan, picture: Pixels): Promise<Float32Array> {
     const parts: { name: string; rows: Tensor }[] = [];
     for (const stack of plan.stacks) {
-      const pixels = await this.#arranged(plan, stack, float32(stack.render(picture), pixelDims(stack, 1)));
-      const feeds: Record<string, Tensor> = { [stack.input]: pixels };
-      const session = this.#sessions[stack.graph]!;
-      for (const [input, tensor] of Object.entries(stack.constants ?? {})) {
-        if (session.inputs.has(input)) feeds[input] = fixed(tensor);
-      }
+      const feeds = await this.feeds(plan, stack, picture);
       const rows = stack.views.length * stack.rows * stack.cols;
       parts.push({ name: stack.name, rows: await this.#run(stack.graph, feeds, rows) });
     }
@@ -59,6 +54,17 @@ export class VisionRunner {
             ),
           ];
     return this.#assembled(plan, features);
+  }
+
+  /** What an encoder is given for a picture. */
+  async feeds(plan: VisionPlan, stack: ViewStack, picture: Pixels): Promise<Tensors> {
+    const pixels = float32(stack.render(picture), pixelDims(stack, 1));
+    const feeds: Record<string, Tensor> = { [stack.input]: await this.#arranged(plan, stack, pixels) };
+    const session = this.#sessions[stack.graph]!;
+    for (const [input, tensor] of Object.entries(stack.constants ?? {})) {
+      if (session.inputs.has(input)) feeds[input] = fixed(tensor);
+    }
+    return feeds;
   }
 
   release(): void {
