@@ -14,6 +14,8 @@ import type {
   SaliencyMap,
 } from './document.ts';
 import { LensError } from './errors.ts';
+import { cardPng } from './report/card.ts';
+import { markdown } from './report/markdown.ts';
 import { mimeBundle } from './report/mime-bundle.ts';
 import { renderPage } from './report/page.ts';
 import { decodedMap } from './saliency-bytes.ts';
@@ -32,16 +34,14 @@ export interface ResultMap extends Mask {
   readonly data: Float32Array;
 }
 
-const FORMATS: Readonly<Record<string, (document: LensDocument) => Promise<string | Uint8Array>>> = {
-  '.json': async (document) => `${JSON.stringify(document, undefined, 2)}\n`,
-  '.png': async (document) => Buffer.from(await fromBundle(document, 'image/png'), 'base64'),
+const FORMATS: Readonly<
+  Record<string, (document: LensDocument) => string | Uint8Array | Promise<string | Uint8Array>>
+> = {
+  '.json': (document) => `${JSON.stringify(document, undefined, 2)}\n`,
+  '.png': cardPng,
   '.html': (document) => renderPage(document),
-  '.md': (document) => fromBundle(document, 'text/markdown'),
+  '.md': markdown,
 };
-
-async function fromBundle(document: LensDocument, mime: string): Promise<string> {
-  return String((await mimeBundle(document))[mime]);
-}
 
 /** A document that a notebook displays and that can be saved. */
 export class LensResult {
