@@ -167,7 +167,11 @@ async function prepare(threads: number) {
     nodes: { forwardNodes: forward.nodes, gradientNodes: gradient.nodes },
     feeds: {
       forward: shared,
-      gradient: { ...shared, weights: float32(new Float32Array(answer).fill(1), [1, answer]) },
+      gradient: {
+        ...shared,
+        weights: float32(new Float32Array(answer).fill(1), [1, answer]),
+        odds: float32(new Float32Array(1), [1, 1]),
+      },
     },
     ids: [...scene.prompt_ids, ...scene.answer_ids],
     answerStart: scene.prompt_ids.length,
