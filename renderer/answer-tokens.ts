@@ -1,159 +1,194 @@
-/** The answer as running text, each token of it a chip: its colour says how much the token depends on the image. */
-import type { Explanation } from '../kernel/document.ts';
+/** The answer as running text, each segment of it a chip: its colour says how much the segment depends on the image. */
+import type { Explanation, LensDocument } from '../kernel/document.ts';
 import { element } from './element.ts';
-import { fieldOf, onScale, tokenMap, valueAt, type Field, type Scale } from './saliency.ts';
-import { activePlace, type Store, type ViewState } from './store.ts';
-import { fixed, tokenLine, visibleToken } from './wording.ts';
+import { onScale, valueAt, type Scale } from './saliency.ts';
+import { mappedTokens, segmentsOf, tokensField, type Segment, type Segmentation } from './segments.ts';
+import { selectedAt } from './selection.ts';
+import { activePlace, type TokenReference, type ViewState } from './store.ts';
+import { activeSegment, pinsOf, type Panel } from './subject.ts';
+import { FULL_COLOUR, placeValue, segmentLine, visibleToken } from './wording.ts';
 
-/** A place matters for a token where the token's map reaches this share of its scale. */
+/** A place matters for a segment where the segment's map reaches this share of its scale. */
 const MATTERS = 0.5;
 
-export interface AnswerOptions {
-  readonly explanation: Explanation;
-  readonly panel: number;
-  readonly store: Store<ViewState>;
-  readonly activeToken: (state: ViewState) => number | null;
-  readonly pinnedToken: (state: ViewState) => number | null;
-  readonly scaleOf: (field: Field, state: ViewState) => Scale;
-  /** The LLR that takes the strongest colour. */
-  readonly largest: number;
-  readonly signal: AbortSignal;
-}
-
-/** One token that a place matters for. */
-export interface Mark {
-  readonly token: number;
+/** How strong one segment's map is at a place. */
+export interface Strength {
+  readonly segment: Segment;
   readonly value: number;
   /** On the scale, 0 … 1. */
   readonly level: number;
+  readonly scale: Scale;
 }
 
-/** The tokens whose maps reach at least half of their scale at the looked-at place, strongest first. */
-export function marksAt(
-  explanation: Explanation,
-  state: ViewState,
-  scaleOf: (field: Field, state: ViewState) => Scale,
-): readonly Mark[] {
+/** The strength of every segment with a map at the looked-at place, in reading order. */
+export function strengthsAt(panel: Panel, state: ViewState): readonly Strength[] {
   const place = activePlace(state);
   if (!place) return [];
-  return explanation.answer.tokens
-    .flatMap((_, token) => {
-      const map = tokenMap(explanation, token);
-      if (!map) return [];
-      const field = fieldOf(map);
-      const value = valueAt(field, place);
-      return [{ token, value, level: onScale(value, scaleOf(field, state)) }];
-    })
-    .filter(({ level }) => level >= Math.max(MATTERS, state.threshold))
-    .sort((a, b) => b.level - a.level);
+  return segmentsOf(panel.explanation, state.segmentation).flatMap((segment) => {
+    const field = tokensField(panel.explanation, segment.tokens);
+    if (!field) return [];
+    const value = valueAt(field, place);
+    const scale = panel.scaleOf(field, state);
+    return [{ segment, value, level: onScale(value, scale), scale }];
+  });
 }
 
-export function createAnswer(options: AnswerOptions): HTMLElement {
-  const { explanation, panel, store, scaleOf, signal, largest } = options;
-  const { text, tokens } = explanation.answer;
-  const answer = element('div', {
-    class: 'answer',
-    role: 'group',
-    'aria-label': 'Answer, token by token',
-    dir: 'auto',
-  });
+/** Whether a place matters for a segment. */
+export function matters({ level }: Strength, { threshold }: Pick<ViewState, 'threshold'>): boolean {
+  return level >= Math.max(MATTERS, threshold);
+}
 
-  const chips: HTMLElement[] = [];
+/** The largest size of a segment's ratio in the document, so that one scale of colour serves all of its chips. */
+export function largestSegmentRatio({ explanations }: LensDocument, by: Segmentation): number {
+  return explanations
+    .flatMap((explanation) => segmentsOf(explanation, by).map(({ llr }) => Math.abs(llr)))
+    .reduce((a, b) => Math.max(a, b), FULL_COLOUR);
+}
+
+interface Chip {
+  readonly segment: Segment;
+  readonly element: HTMLElement;
+  /** What it last showed, so that only those that change are touched. */
+  shown: string;
+}
+
+function createChips({ text }: Explanation['answer'], segments: readonly Segment[], explanation: Explanation) {
+  const chips: Chip[] = [];
+  const parts: (Node | string)[] = [];
   let written = 0;
-  tokens.forEach((token, index) => {
-    const piece = text.slice(Math.max(token.start, written), token.end);
+  for (const segment of segments) {
+    const from = Math.max(segment.start, written);
+    const piece = text.slice(from, segment.end);
     const blank = piece.length - piece.trimStart().length;
     const word = piece.trim();
-    answer.append(text.slice(written, Math.max(token.start, written)), piece.slice(0, blank));
-    written = Math.max(written, token.end);
+    parts.push(text.slice(written, from), piece.slice(0, blank));
+    written = Math.max(written, segment.end);
     const chip = element(
       'span',
       {
         class: 'chip',
         role: 'button',
-        tabindex: index === 0 ? 0 : -1,
+        tabindex: chips.length === 0 ? 0 : -1,
         'aria-pressed': 'false',
-        'aria-label': `${word || visibleToken(token.text)}: ${tokenLine(token)}`,
-        style: { '--strength': Math.min(Math.abs(token.llr) / largest, 1).toFixed(3) },
+        'aria-label': `${word || visibleToken(segment.text)}: ${segmentLine(explanation, segment)}`,
       },
-      word || visibleToken(token.text),
+      word || visibleToken(segment.text),
     );
-    chip.classList.toggle('against', token.llr < 0);
-    chip.classList.toggle('selected', token.selected);
-    chip.classList.toggle('mapped', tokenMap(explanation, index) !== undefined);
+    chip.classList.toggle('against', segment.llr < 0);
+    chip.classList.toggle('mapped', mappedTokens(explanation, segment.tokens) > 0);
     chip.classList.toggle('unspoken', word === '');
-    chips.push(chip);
-    answer.append(chip, word === '' ? '' : piece.slice(blank + word.length));
-  });
-  answer.append(text.slice(written));
+    chips.push({ segment, element: chip, shown: '' });
+    parts.push(chip, word === '' ? '' : piece.slice(blank + word.length));
+  }
+  parts.push(text.slice(written));
+  return { chips, parts };
+}
 
-  const indexOf = (event: Event): number => {
-    const chip = event.composedPath().find((node) => node instanceof HTMLElement && node.classList.contains('chip'));
-    return chip ? chips.indexOf(chip as HTMLElement) : -1;
+export function createAnswer(panel: Panel): HTMLElement {
+  const { explanation, store, signal, index, document: lens } = panel;
+  const answer = element('div', { class: 'answer', role: 'group', dir: 'auto' });
+  let chips: readonly Chip[] = [];
+  let cut: Segmentation | undefined;
+
+  const chipOf = (event: Event): Chip | undefined => {
+    const path = event.composedPath();
+    return chips.find((chip) => path.includes(chip.element));
   };
-  const look = (token: number): void => {
+  const referenceTo = ({ segment }: Chip): TokenReference => ({ panel: index, token: segment.tokens[0]! });
+  const look = (chip: Chip | undefined): void => {
     const looked = store.get().hoveredToken;
-    if (token < 0) store.set({ hoveredToken: null });
-    else if (looked?.panel !== panel || looked.token !== token) store.set({ hoveredToken: { panel, token } });
+    if (!chip) store.set({ hoveredToken: null });
+    else if (looked?.panel !== index || !chip.segment.tokens.includes(looked.token)) {
+      store.set({ hoveredToken: referenceTo(chip) });
+    }
   };
-  const toggle = (token: number): void => {
-    const release = options.pinnedToken(store.get()) === token;
-    store.set({ pinnedToken: release ? null : { panel, token } });
+  const toggle = (chip: Chip): void => {
+    const { pinnedTokens } = store.get();
+    const kept = pinnedTokens.filter((reference) => {
+      const token = panel.ownToken(reference);
+      return token === null || !chip.segment.tokens.includes(token);
+    });
+    store.set({ pinnedTokens: kept.length < pinnedTokens.length ? kept : [...pinnedTokens, referenceTo(chip)] });
   };
-  const rove = (to: number): void => {
-    const chip = chips[to];
-    if (!chip) return;
-    for (const other of chips) other.tabIndex = other === chip ? 0 : -1;
-    chip.focus();
+  const makeCurrent = (current: Chip): void => {
+    for (const chip of chips) chip.element.tabIndex = chip === current ? 0 : -1;
   };
 
-  answer.addEventListener('pointerover', (event) => look(indexOf(event)), { signal });
-  answer.addEventListener('pointerleave', () => look(-1), { signal });
-  answer.addEventListener('focusin', (event) => look(indexOf(event)), { signal });
-  answer.addEventListener('focusout', () => look(-1), { signal });
-  answer.addEventListener(
-    'click',
-    (event) => {
-      const token = indexOf(event);
-      if (token < 0 || document.getSelection()?.type === 'Range') return;
-      for (const [at, chip] of chips.entries()) chip.tabIndex = at === token ? 0 : -1;
-      toggle(token);
-    },
-    { signal },
-  );
-  answer.addEventListener(
-    'keydown',
-    (event) => {
-      const at = indexOf(event);
-      if (at < 0) return;
-      const to = KEYS[event.key]?.(at, chips);
-      if (to !== undefined) rove(to);
-      else if (event.key === 'Enter' || event.key === ' ') toggle(at);
-      else return;
-      event.preventDefault();
-      event.stopPropagation();
-    },
-    { signal },
-  );
+  const on = <K extends keyof HTMLElementEventMap>(type: K, listener: (event: HTMLElementEventMap[K]) => void): void =>
+    answer.addEventListener(type, listener, { signal });
+  on('pointerover', (event) => look(chipOf(event)));
+  on('pointerleave', () => look(undefined));
+  on('focusin', (event) => look(chipOf(event)));
+  on('focusout', () => look(undefined));
+  on('click', (event) => {
+    const chip = chipOf(event);
+    if (!chip || document.getSelection()?.type === 'Range') return;
+    makeCurrent(chip);
+    toggle(chip);
+  });
+  on('keydown', (event) => {
+    const chip = chipOf(event);
+    if (!chip || event.ctrlKey || event.metaKey || event.altKey) return;
+    const to = KEYS[event.key]?.(chips.indexOf(chip), chips);
+    if (to !== undefined) {
+      makeCurrent(chips[to]!);
+      chips[to]!.element.focus();
+    } else if (event.key === 'Enter' || event.key === ' ') toggle(chip);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
+  const cutAnew = (segmentation: Segmentation): void => {
+    const made = createChips(explanation.answer, segmentsOf(explanation, segmentation), explanation);
+    const largest = largestSegmentRatio(lens, segmentation);
+    chips = made.chips;
+    cut = segmentation;
+    for (const chip of chips) {
+      const strength = Math.min(Math.abs(chip.segment.llr) / largest, 1);
+      chip.element.style.setProperty('--strength', strength.toFixed(3));
+    }
+    answer.replaceChildren(...made.parts);
+    answer.setAttribute('aria-label', `Answer, in ${segmentation}`);
+    answer.dataset['segmentation'] = segmentation;
+  };
 
   store.watch((state) => {
-    const active = options.activeToken(state);
-    const pinned = options.pinnedToken(state);
-    const marks = new Map(marksAt(explanation, state, scaleOf).map((mark) => [mark.token, mark]));
-    chips.forEach((chip, index) => {
-      chip.classList.toggle('active', index === active);
-      chip.classList.toggle('pinned', index === pinned);
-      chip.setAttribute('aria-pressed', String(index === pinned));
-      const mark = marks.get(index);
-      chip.classList.toggle('marked', mark !== undefined);
+    if (cut !== state.segmentation) cutAnew(state.segmentation);
+    const active = activeSegment(panel, state);
+    const pins = new Map(pinsOf(panel, state).map(({ segment, colour }) => [segment, colour]));
+    const selected = selectedAt(explanation.answer, state.alpha);
+    const strengths = new Map(strengthsAt(panel, state).map((strength) => [strength.segment, strength]));
+    answer.classList.toggle('placed', strengths.size > 0);
+    for (const chip of chips) {
+      const { segment } = chip;
+      const strength = strengths.get(segment);
+      const pin = pins.get(segment);
+      const classes = [
+        segment === active ? 'active' : '',
+        pin === undefined ? '' : 'pinned',
+        segment.tokens.some((token) => selected.has(token)) ? 'selected' : '',
+        strength && matters(strength, state) ? 'marked' : '',
+      ];
+      const level = strength ? strength.level.toFixed(2) : '0';
+      const value = strength ? placeValue(strength.value, strength.scale) : '';
+      const shown = [...classes, pin, level, value].join();
+      if (shown === chip.shown) continue;
+      chip.shown = shown;
+      for (const [at, name] of CLASSES.entries()) chip.element.classList.toggle(name, classes[at] !== '');
+      chip.element.setAttribute('aria-pressed', String(pin !== undefined));
+      chip.element.style.setProperty('--level', level);
+      chip.element.style.setProperty('--pin', pin ?? 'transparent');
       // Drawn by the style sheet: it is no part of the answer's text or of the chip's name; the read-out says it.
-      chip.dataset['place'] = mark ? fixed(mark.value) : '';
-    });
+      chip.element.dataset['place'] = value;
+    }
   }, signal);
   return answer;
 }
 
-type Move = (at: number, chips: readonly HTMLElement[]) => number;
+const CLASSES = ['active', 'pinned', 'selected', 'marked'] as const;
+
+type Move = (at: number, chips: readonly Chip[]) => number;
 
 const KEYS: Readonly<Record<string, Move>> = {
   ArrowLeft: (at) => Math.max(at - 1, 0),
@@ -165,18 +200,19 @@ const KEYS: Readonly<Record<string, Move>> = {
 };
 
 /** The chip on the next or previous line that lies nearest below or above. */
-function acrossLines(at: number, chips: readonly HTMLElement[], direction: 1 | -1): number {
-  const boxes = chips.map((chip) => chip.getBoundingClientRect());
+function acrossLines(at: number, chips: readonly Chip[], direction: 1 | -1): number {
+  const boxes = chips.map((chip) => chip.element.getBoundingClientRect());
   const here = boxes[at]!;
+  const line = Math.min(here.height, 30);
   const beyond = boxes
     .map((box) => (box.top - here.top) * direction)
-    .map((distance) => (distance > here.height / 2 ? distance : Infinity));
+    .map((distance) => (distance > line / 2 ? distance : Infinity));
   const nearest = Math.min(...beyond);
   if (nearest === Infinity) return at;
   const centre = (here.left + here.right) / 2;
   const distance = (index: number): number => Math.abs((boxes[index]!.left + boxes[index]!.right) / 2 - centre);
   return chips
     .map((_, index) => index)
-    .filter((index) => beyond[index]! < nearest + here.height / 2)
+    .filter((index) => beyond[index]! < nearest + line / 2)
     .reduce((best, index) => (distance(index) < distance(best) ? index : best));
 }

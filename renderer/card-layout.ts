@@ -91,17 +91,28 @@ export interface TextStyle {
   readonly lines?: number;
 }
 
-interface PlacedPiece {
+/** A piece with its place in a flow. */
+export interface PlacedPiece {
   readonly piece: Piece;
+  /** Of its left edge, px. */
   readonly x: number;
+  /** From 0. */
   readonly line: number;
   readonly width: number;
 }
 
-/** Running text made of pieces; lines break at blanks that stand in pieces of their own, and at newlines. */
-export function flow(context: CardContext, pieces: readonly Piece[], width: number, style: TextStyle): Block {
+/** What breaking text into lines needs of a context. */
+export type Ruler = Pick<CardContext, 'font' | 'measureText' | 'restore' | 'save'>;
+
+/** Breaks pieces into lines; lines break at blanks that stand in pieces of their own, and at newlines. */
+export function placePieces(
+  context: Ruler,
+  pieces: readonly Piece[],
+  width: number,
+  font: string,
+): { readonly placed: readonly PlacedPiece[]; readonly lines: number } {
   context.save();
-  context.font = style.font;
+  context.font = font;
   const placed: PlacedPiece[] = [];
   let [x, line] = [0, 0];
   const measured = pieces.map((piece) => ({
@@ -136,8 +147,14 @@ export function flow(context: CardContext, pieces: readonly Piece[], width: numb
     at = end;
   }
   context.restore();
-  const lines = Math.min(placed.length > 0 ? line + 1 : 0, style.lines ?? Infinity);
-  const cut = line + 1 > lines ? placed.findLast((one) => one.line === lines - 1) : undefined;
+  return { placed, lines: placed.length > 0 ? line + 1 : 0 };
+}
+
+/** Running text made of pieces. */
+export function flow(context: CardContext, pieces: readonly Piece[], width: number, style: TextStyle): Block {
+  const { placed, lines: needed } = placePieces(context, pieces, width, style.font);
+  const lines = Math.min(needed, style.lines ?? Infinity);
+  const cut = needed > lines ? placed.findLast((one) => one.line === lines - 1) : undefined;
   return {
     height: lines * style.lineHeight,
     draw(canvas, left, top) {
@@ -159,7 +176,7 @@ export function flow(context: CardContext, pieces: readonly Piece[], width: numb
 }
 
 /** A piece that is wider than the line, cut into pieces that are not. */
-function shards(context: CardContext, piece: Piece, width: number): readonly Piece[] {
+function shards(context: Ruler, piece: Piece, width: number): readonly Piece[] {
   if (context.measureText(piece.text).width <= width) return [piece];
   const found: Piece[] = [];
   let text = '';

@@ -23,3 +23,28 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
 }
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** The same for a drawing's elements. */
+export function svgElement<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  { style, ...attributes }: Properties = {},
+  ...children: readonly Child[]
+): SVGElementTagNameMap[K] {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== false) made.setAttribute(name, String(value));
+  }
+  for (const [name, value] of Object.entries(style ?? {})) made.style.setProperty(name, value);
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** A canvas with its context. */
+export function canvasOf(width: number, height: number) {
+  const canvas = element('canvas', { width, height });
+  const context = canvas.getContext('2d');
+  if (!context) throw new Error('this browser gives no canvas to draw on');
+  return { canvas, context };
+}

@@ -1,6 +1,9 @@
-/** Everything needed to make the result again, folded away. */
+/** Everything needed to make the result again, folded away: as a table, and as code to copy. */
 import type { Explanation } from '../kernel/document.ts';
+import { explanationCode } from './code.ts';
+import { createCopyButton } from './copy.ts';
 import { element } from './element.ts';
+import type { Panel } from './subject.ts';
 import { duration } from './wording.ts';
 
 /** A parameter as text: plain values as they are, the rest as JSON. */
@@ -11,11 +14,13 @@ export function parameterText(value: unknown): string {
 type Row = readonly [term: string, text: string];
 
 /** The provenance as rows of text. */
-export function provenanceRows({ provenance: from, model }: Explanation): readonly Row[] {
+export function provenanceRows({ provenance: from, model, answer }: Explanation): readonly Row[] {
   const rows: readonly Row[] = [
     ['model', `${model.id} (${model.type})`],
     ['method', from.method],
     ['seed', String(from.seed)],
+    ['threshold', String(answer.threshold)],
+    ...Object.entries(from.parameters).map(([name, value]): Row => [name, parameterText(value)]),
     ['evaluations', `${from.evaluations.forward} forward, ${from.evaluations.gradient} gradient`],
     [
       'time',
@@ -32,16 +37,26 @@ export function provenanceRows({ provenance: from, model }: Explanation): readon
     ['made', from.created],
     ['image', from.imageHash],
     ...Object.entries(from.files),
-    ...Object.entries(from.parameters).map(([name, value]): Row => [name, parameterText(value)]),
   ];
   return rows.filter(([, text]) => text !== '');
 }
 
-export function createProvenance(explanation: Explanation): HTMLElement {
+export function createProvenance({ explanation, document, signal }: Panel): HTMLElement {
+  const code = explanationCode(document, explanation);
   return element(
     'details',
-    { class: 'provenance' },
+    { class: 'fold provenance' },
     element('summary', {}, 'How this was made'),
+    element(
+      'div',
+      { class: 'code' },
+      element(
+        'div',
+        { class: 'code-text', tabindex: 0, role: 'group', 'aria-label': 'Code that makes this again' },
+        element('code', {}, code),
+      ),
+      createCopyButton('Copy code', async () => code, signal),
+    ),
     element(
       'dl',
       {},

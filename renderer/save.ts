@@ -1,30 +1,24 @@
-/** Saving what is seen as PNG files. */
+/** Saving and copying what is seen: as a figure (PNG, SVG), as a card, as data, and as code. */
 import type { LensDocument } from '../kernel/document.ts';
 import { drawCard } from './card.ts';
-import { element } from './element.ts';
-import { heatSize, paintLevels } from './heatmap.ts';
+import { reproduction } from './code.ts';
+import { copy, whenPressed } from './copy.ts';
+import { canvasOf, element } from './element.ts';
+import { drawFigure } from './figure.ts';
 import { pictureSource } from './picture.ts';
-import { fieldOf, resample, type Field, type Scale } from './saliency.ts';
 import type { Store, ViewState } from './store.ts';
-import { shownMap } from './picture.ts';
+import type { Panel } from './subject.ts';
 
 const SANS = 'Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
+/** Device pixels per px. */
+const DENSITY = 2;
+
 interface SaveOptions {
   readonly document: LensDocument;
+  readonly panels: readonly Panel[];
   readonly store: Store<ViewState>;
-  /** The token whose map a panel shows. */
-  readonly activeToken: (panel: number, state: ViewState) => number | null;
-  readonly scaleOf: (field: Field, state: ViewState) => Scale;
   readonly signal: AbortSignal;
-}
-
-function createCanvas(width: number, height: number) {
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [width, height];
-  const context = canvas.getContext('2d');
-  if (!context) throw new Error('this browser gives no canvas to draw on');
-  return { canvas, context };
 }
 
 async function decodePicture(source: string): Promise<HTMLImageElement> {
@@ -33,55 +27,69 @@ async function decodePicture(source: string): Promise<HTMLImageElement> {
   return picture;
 }
 
-/** The pictures as they are shown now, heat included, side by side where there are several. */
-async function heatPicture({ document, store, activeToken, scaleOf }: SaveOptions): Promise<HTMLCanvasElement> {
-  const state = store.get();
-  const panels = document.explanations.map((explanation, panel) => {
-    const image = document.images[explanation.image]!;
-    // Small pictures are enlarged, so that the heat between their pixels is kept.
-    const enlarge = Math.max(1, Math.ceil(768 / Math.max(image.width, image.height)));
-    return { explanation, image, panel, width: image.width * enlarge, height: image.height * enlarge };
-  });
-  const { canvas, context } = createCanvas(
-    panels.reduce((sum, { width }) => sum + width, 0) + 16 * (panels.length - 1),
-    Math.max(...panels.map(({ height }) => height)),
-  );
-  let left = 0;
-  for (const { explanation, image, panel, width, height } of panels) {
-    context.drawImage(await decodePicture(pictureSource(image)), left, 0, width, height);
-    const map = shownMap(explanation, activeToken(panel, state));
-    if (map) {
-      const heat = createCanvas(...heatSize(image.width, image.height));
-      const pixels = heat.context.createImageData(heat.canvas.width, heat.canvas.height);
-      const field = fieldOf(map);
-      paintLevels(resample(field, scaleOf(field, state), pixels.width, pixels.height), state, pixels.data);
-      heat.context.putImageData(pixels, 0, 0);
-      context.drawImage(heat.canvas, left, 0, width, height);
-    }
-    left += width + 16;
-  }
-  return canvas;
-}
-
-async function card({ document, store }: SaveOptions): Promise<HTMLCanvasElement> {
-  const { scale, ...style } = store.get();
-  const pictures = await Promise.all(document.images.map((image) => decodePicture(pictureSource(image))));
-  return drawCard(document, {
-    createCanvas,
-    pictures,
-    font: SANS,
-    density: 2,
-    pictureDensity: 2,
-    tokens: 10,
-    style,
-    scale,
-  });
-}
-
-/** Offers a canvas as a file. The link has to be in the page: VS Code watches for clicks on links there. */
-async function download(canvas: HTMLCanvasElement, name: string, near: Node): Promise<void> {
+async function png(canvas: HTMLCanvasElement): Promise<Blob> {
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
   if (!blob) throw new Error('this browser could not encode the picture');
+  return blob;
+}
+
+async function figurePng({ panels, store }: SaveOptions): Promise<Blob> {
+  const { markup, width, height } = drawFigure(panels, store.get());
+  const picture = await decodePicture(`data:image/svg+xml;charset=utf-8,${encodeURIComponent(markup)}`);
+  const { canvas, context } = canvasOf(width * DENSITY, height * DENSITY);
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return png(canvas);
+}
+
+async function figureSvg({ panels, store }: SaveOptions): Promise<string> {
+  return drawFigure(panels, store.get()).markup;
+}
+
+async function card({ document, store }: SaveOptions): Promise<Blob> {
+  const { scale, colourMap, opacity, threshold } = store.get();
+  const pictures = await Promise.all(document.images.map((image) => decodePicture(pictureSource(image))));
+  const canvas = drawCard(document, {
+    createCanvas: canvasOf,
+    pictures,
+    font: SANS,
+    density: DENSITY,
+    pictureDensity: DENSITY,
+    tokens: 10,
+    style: { colourMap, opacity, threshold },
+    scale,
+  });
+  return png(canvas);
+}
+
+interface Format {
+  readonly label: string;
+  readonly suffix: string;
+  readonly mime: string;
+  make(options: SaveOptions): Promise<string | Blob>;
+}
+
+/** Everything that can be taken away, by the name that the buttons carry. */
+const FORMATS: Readonly<Record<string, Format>> = {
+  png: { label: 'Figure as seen, PNG at 2×', suffix: '.png', mime: 'image/png', make: figurePng },
+  svg: { label: 'Figure as seen, SVG', suffix: '.svg', mime: 'image/svg+xml', make: figureSvg },
+  card: { label: 'Whole card, PNG at 2×', suffix: '-card.png', mime: 'image/png', make: card },
+  json: {
+    label: 'Data, JSON',
+    suffix: '.json',
+    mime: 'application/json',
+    make: async ({ document }) => `${JSON.stringify(document, undefined, 2)}\n`,
+  },
+  code: {
+    label: 'Code that makes it again',
+    suffix: '.ts',
+    mime: 'text/plain',
+    make: async ({ document }) => reproduction(document),
+  },
+};
+
+/** Offers content as a file. The link has to be in the page: VS Code watches for clicks on links there. */
+function download(content: string | Blob, mime: string, name: string, near: Node): void {
+  const blob = typeof content === 'string' ? new Blob([content], { type: mime }) : content;
   const link = element('a', { href: URL.createObjectURL(blob), download: name, hidden: true });
   near.appendChild(link);
   link.click();
@@ -92,36 +100,29 @@ async function download(canvas: HTMLCanvasElement, name: string, near: Node): Pr
 /** A file name that says what was asked. */
 function fileName(document: LensDocument, suffix: string): string {
   const words = (document.explanations[0]?.question ?? 'comparison').toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return `${words.slice(0, 8).join('-').slice(0, 60) || 'explanation'}-${suffix}.png`;
+  return `${words.slice(0, 8).join('-').slice(0, 60) || 'explanation'}${suffix}`;
 }
 
-/** The save buttons. */
-export function createSaveButtons(options: SaveOptions): HTMLElement {
-  const buttons = element('div', { class: 'save', role: 'group', 'aria-label': 'Save' });
-  const add = (
-    label: string,
-    hint: string,
-    suffix: string,
-    draw: (options: SaveOptions) => Promise<HTMLCanvasElement>,
-  ): void => {
-    const button = element('button', { type: 'button', title: hint, 'data-save': suffix }, label);
-    button.addEventListener(
-      'click',
-      () => {
-        draw(options)
-          .then((canvas) => download(canvas, fileName(options.document, suffix), buttons))
-          .catch((error: unknown) => {
-            button.textContent = 'Could not save';
-            button.title = error instanceof Error ? error.message : String(error);
-          });
-      },
-      { signal: options.signal },
+/** The fold-out with a row for each format. */
+export function createSaving(options: SaveOptions): HTMLElement {
+  const { document, signal } = options;
+  const rows = Object.entries(FORMATS).map(([kind, { label, suffix, mime, make }]) => {
+    const save = element('button', { type: 'button', 'data-save': kind, 'aria-label': `Save: ${label}` }, 'Save');
+    const take = element('button', { type: 'button', 'data-copy': kind, 'aria-label': `Copy: ${label}` }, 'Copy');
+    const row = element('div', { class: 'save-row' }, element('span', {}, label), save, take);
+    whenPressed(
+      save,
+      'Saved',
+      async () => download(await make(options), mime, fileName(document, suffix), row),
+      signal,
     );
-    buttons.append(button);
-  };
-  if (options.document.explanations.some(({ maps }) => maps.length > 0)) {
-    add('Save heatmap', 'Save the picture with its heat as PNG', 'heatmap', heatPicture);
-  }
-  add('Save card', 'Save a complete card as PNG: picture, answer, maps and scores', 'card', card);
-  return buttons;
+    whenPressed(take, 'Copied', async () => copy(await make(options), row), signal);
+    return row;
+  });
+  return element(
+    'details',
+    { class: 'fold save' },
+    element('summary', {}, 'Save or copy'),
+    element('div', { class: 'save-rows' }, ...rows),
+  );
 }

@@ -18,18 +18,30 @@ export function currentTheme(body: HTMLElement = document.body): Theme {
   return { dark: matchMedia('(prefers-color-scheme: dark)').matches, contrast };
 }
 
-/** Keeps `data-theme` ('light' or 'dark') and `data-contrast` on an element in step with its surroundings. */
-export function followTheme(target: HTMLElement, signal: AbortSignal): void {
+/** Whether the reader asked for less motion, of the system or of VS Code. */
+function wantsStillness(body: HTMLElement = document.body): boolean {
+  return matchMedia('(prefers-reduced-motion: reduce)').matches || body.classList.contains('vscode-reduce-motion');
+}
+
+/** Keeps `data-theme` ('light' or 'dark'), `data-contrast` and `data-still` on an element in step with its surroundings. */
+export function followTheme(target: HTMLElement, signal: AbortSignal, changed: (theme: Theme) => void): void {
   const update = (): void => {
-    const { dark, contrast } = currentTheme();
-    target.dataset['theme'] = dark ? 'dark' : 'light';
-    target.dataset['contrast'] = contrast ? 'more' : 'normal';
+    const theme = currentTheme();
+    target.dataset['theme'] = theme.dark ? 'dark' : 'light';
+    target.dataset['contrast'] = theme.contrast ? 'more' : 'normal';
+    target.toggleAttribute('data-still', wantsStillness());
+    changed(theme);
   };
   update();
   const observer = new MutationObserver(update);
   observer.observe(document.body, { attributes: true, attributeFilter: ['class', 'data-jp-theme-light'] });
   signal.addEventListener('abort', () => observer.disconnect());
-  for (const query of ['(prefers-color-scheme: dark)', '(prefers-contrast: more)', '(forced-colors: active)']) {
-    matchMedia(query).addEventListener('change', update, { signal });
-  }
+  for (const query of QUERIES) matchMedia(query).addEventListener('change', update, { signal });
 }
+
+const QUERIES = [
+  '(prefers-color-scheme: dark)',
+  '(prefers-contrast: more)',
+  '(forced-colors: active)',
+  '(prefers-reduced-motion: reduce)',
+] as const;

@@ -64,6 +64,36 @@ export function tokenLine(token: AnswerToken): string {
   );
 }
 
+/** One line on a segment: that of its token, or the sums over its tokens. */
+export function segmentLine({ answer }: Explanation, { tokens, llr, logp, logpBaseline }: SegmentFigures): string {
+  const [only] = tokens;
+  if (tokens.length === 1) return tokenLine(answer.tokens[only!]!);
+  const selected = tokens.filter((token) => answer.tokens[token]!.selected).length;
+  return (
+    `LLR ${figure(llr)} over ${tokens.length} tokens: probability ${percentage(logp)} with the image, ` +
+    `${percentage(logpBaseline)} without; ${selected === 0 ? 'none' : selected} of them selected`
+  );
+}
+
+/** What is said of a segment: its tokens and their sums. */
+interface SegmentFigures {
+  readonly tokens: readonly number[];
+  readonly llr: number;
+  readonly logp: number;
+  readonly logpBaseline: number;
+}
+
+/** A value as a chip shows it: as many decimals as its scale can use, and no zero in front. */
+export function placeValue(value: number, [low, high]: readonly [number, number]): string {
+  const range = Math.max(Math.abs(low), Math.abs(high));
+  const decimals = range > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(range) + 0.5), 0), 6) : 0;
+  const text = value
+    .toFixed(decimals)
+    .replace(/^(-?)0\./, '$1.')
+    .replace('-', '−');
+  return /[1-9]/.test(text) ? text : '0';
+}
+
 /** The headline of an explanation whose answer owes nothing to the image. */
 export const NO_DEPENDENCE = 'The answer does not depend on the image.';
 
@@ -119,7 +149,7 @@ export function metricValue(metric: Metric): string {
 }
 
 /** The ratio at which a word's colour is full, where no word of the document has a larger one: e³ is twenty times as likely. */
-const FULL_COLOUR = 3;
+export const FULL_COLOUR = 3;
 
 /** The largest size of an LLR in the document, so that one scale of colour serves all of its tokens. */
 export function largestRatio({ explanations }: LensDocument): number {
