@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { MethodChoice } from './attribution/methods.ts';
 import type { BaselineName, Progress } from './attribution/scorer.ts';
 import type { TokenChoice } from './attribution/token-selection.ts';
+import type { DtypeChoice } from './hub/index.ts';
 import { EXPLAIN_SHAPE, QUESTION_SHAPE } from './engine/tasks/question-params.ts';
 import { portableImage } from './image/portable.ts';
 import type { ImageSource } from './image/picture.ts';
@@ -64,11 +65,12 @@ export interface ExplainOptions extends QuestionOptions {
 
 const Model = z
   .union(
-    [z.string().min(1), z.looseObject({ id: z.string().min(1) })],
-    'It must be an embedded model’s name, a folder, or what loadModel() returned',
+    [z.string().min(1), z.looseObject({ id: z.string().min(1), folder: z.string().min(1).optional() })],
+    'It must be an embedded model’s name, a folder, a name on the Hub, or what loadModel() returned',
   )
   // Relative folders start from this process's working directory, which the engine need not share.
-  .transform((model) => (typeof model === 'string' ? model : model.id))
+  // A loaded model is what was loaded, even where its name has come to mean another revision since.
+  .transform((model) => (typeof model === 'string' ? model : (model.folder ?? model.id)))
   .transform((id) => (/^\.{1,2}([\\/]|$)/.test(id) ? path.resolve(id) : id));
 
 const Image = z
@@ -87,7 +89,12 @@ const CALL_SHAPE = {
 
 const FROM_THE_CALLER = { image: Image, model: Model.default('pocket'), ...CALL_SHAPE } as const;
 
-export const LoadModelOptionsSchema = z.strictObject(CALL_SHAPE);
+export const LoadModelOptionsSchema = z.strictObject({
+  ...CALL_SHAPE,
+  revision: z.string().min(1).optional(),
+  // Which data types there are, the download says, with what the model has.
+  dtype: z.custom<DtypeChoice>((d) => typeof d === 'string' || (typeof d === 'object' && d !== null)).optional(),
+});
 export const ModelSchema = z.strictObject({ model: Model.default('pocket') });
 export const SelectTokensOptionsSchema = z.strictObject({ ...QUESTION_SHAPE, ...FROM_THE_CALLER });
 export const ExplainOptionsSchema = z.strictObject({ ...QUESTION_SHAPE, ...EXPLAIN_SHAPE, ...FROM_THE_CALLER });

@@ -1,6 +1,9 @@
 /** The public API of LVLM Lens. */
 export { LensError, AbortError } from './errors.ts';
 export { loadModel } from './load-model.ts';
+export type { LoadModelOptions } from './load-model.ts';
+export { cachedModels, pullModel, removeModel } from './hub/index.ts';
+export type { CachedModel, CachedRevision, Dtype, DtypeChoice, PullOptions, PullProgress } from './hub/index.ts';
 export type { Model } from './load-model.ts';
 export { explain } from './explain.ts';
 export { selectTokens } from './select-tokens.ts';

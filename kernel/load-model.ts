@@ -1,6 +1,8 @@
 import { LoadModelOptionsSchema, ModelSchema } from './call-options.ts';
 import type { CallOptions } from './call-options.ts';
 import { defaultEngine } from './default-engine.ts';
+import { hubFolder, isOnHub } from './hub/index.ts';
+import type { DtypeChoice } from './hub/index.ts';
 import type { ModelInfo, ModelProvenance } from './model/loaded-model.ts';
 import { checked } from './options.ts';
 
@@ -9,14 +11,23 @@ export interface Model extends ModelInfo {
   readonly provenance: ModelProvenance;
 }
 
+export interface LoadModelOptions extends CallOptions {
+  /** Of a model on the Hub: a branch, a tag or a commit. Default 'main'. */
+  readonly revision?: string | undefined;
+  /** Of a model on the Hub: the data types of the graphs to download. Default: the best for gradients of acceptable size. */
+  readonly dtype?: DtypeChoice | undefined;
+}
+
 /**
  * Loads a model, so that the first question about it is quick.
- * @param model an embedded model's name ('pocket') or a folder in the Hugging Face ONNX layout
- * @throws LensError where there is no such model, or its files are incomplete or broken
+ * @param model an embedded model's name ('pocket'), a folder in the Hugging Face ONNX layout, or a name on the Hub ('org/name'), which
+ *   is downloaded where the cache lacks it
+ * @throws LensError where there is no such model, its files are incomplete or broken, or it cannot be downloaded
  */
-export async function loadModel(model = 'pocket', options: CallOptions = {}): Promise<Model> {
-  const { signal, onProgress } = checked(LoadModelOptionsSchema, options, 'loadModel()');
+export async function loadModel(model = 'pocket', options: LoadModelOptions = {}): Promise<Model> {
+  const { signal, onProgress, ...choice } = checked(LoadModelOptionsSchema, options, 'loadModel()');
   const params = checked(ModelSchema, { model }, 'loadModel()');
+  if (isOnHub(params.model)) params.model = await hubFolder(params.model, { ...choice, signal, onProgress });
   const { info, provenance } = await defaultEngine().call('describe', params, { signal, onProgress });
   return { ...info, provenance };
 }

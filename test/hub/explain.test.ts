@@ -56,6 +56,20 @@ describe('a model on the Hub', function () {
     assert.deepEqual(mine.explanation.provenance.files, embedded.explanation.provenance.files);
   });
 
+  it('stays the revision that was loaded', async () => {
+    const old = await loadModel(ID);
+    const newer = hub.commit(ID, { ...files, 'generation_config.json': Buffer.from('{"eos_token_id": 1}') }, 'next');
+    const next = await loadModel(ID, { revision: 'next' });
+    assert.equal(path.basename(next.folder), newer);
+    assert.equal(next.id, ID);
+    const options = { image: IMAGE, question: QUESTION, method: 'grad-cam', perToken: false, metrics: false } as const;
+    const config = async (model: typeof old) =>
+      (await explain({ ...options, model })).explanation.provenance.files['generation_config.json'];
+    assert.notEqual(await config(old), await config(next));
+    await assert.rejects(loadModel(ID, { dtype: 'q4' }), /has no vision_encoder in q4\. It has fp32/);
+    await assert.rejects(loadModel(ID, { revision: 'v9' }), /has no revision "v9"/);
+  });
+
   it('that is gated stops a question with what to do', async () => {
     hub.faults = [
       once(/resolve/, (_request, response) => (refuse(response, 403, 'GatedRepo', 'restricted'), true), 99),
