@@ -1,9 +1,10 @@
-import { differentiate } from '../autodiff/index.ts';
+import { differentiate, lowerPath } from '../autodiff/index.ts';
 import {
   addInput,
   append,
   bind,
   Builder,
+  computeInFloat32,
   constantOf,
   gatherLate,
   Graph,
@@ -87,6 +88,8 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   const decoder = boundDecoder(sources[DECODER]!, graph.dims(sequence), shape);
   // For a vocabulary of 150,000 the output projection of a whole prompt would cost more than all else.
   addInput(decoder, 'positions', 'int64', [answer]);
+  // A fused attention hides its queries from the gathering.
+  if (shape.gradient) lowerPath(decoder, { of: [{ value: 'logits' }], wrt: ['inputs_embeds'] });
   gatherLate(decoder, 'logits', 'positions');
   const outputs = append(graph, {
     graph: decoder,
@@ -138,6 +141,7 @@ function boundDecoder(
   { batch, positions, tokenInputs, prefix }: ScoreShape,
 ): Graph {
   const graph = readGraph(file);
+  computeInFloat32(graph);
   graph.outputs = ['logits'];
   const length = embeddings[1]!;
   const repeated = (values: readonly number[]) => Array.from({ length: batch }, () => values).flat();

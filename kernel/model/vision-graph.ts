@@ -1,4 +1,4 @@
-import { addInput, append, bind, Builder, constantOf, int, prune, readGraph } from '../onnx/index.ts';
+import { addInput, append, bind, Builder, computeInFloat32, constantOf, int, prune, readGraph } from '../onnx/index.ts';
 import type { Constant, Graph } from '../onnx/index.ts';
 import type { FixedTensor, PixelLayout, ViewStack, VisionPlan } from './vision-plan.ts';
 
@@ -82,6 +82,7 @@ function encoded(
   { batch, constants }: { readonly batch: number; readonly constants: Readonly<Record<string, FixedTensor>> },
 ): string {
   const graph = readGraph(sources[name]!);
+  computeInFloat32(graph);
   graph.outputs = [featuresOutput(graph.outputs)];
   const declared = (input: string) => graph.inputs.some((candidate) => candidate.name === input);
   bind(graph, {

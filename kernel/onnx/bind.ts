@@ -1,6 +1,7 @@
 import { LensError } from '../errors.ts';
 import { graphAttr } from './attributes.ts';
 import { isDecodable, sizeOf } from './dtype.ts';
+import { cloneGraph } from './compose.ts';
 import { FOLD_RULES } from './fold/index.ts';
 import type { StaticTensor } from './fold/tensor.ts';
 import type { Constant, Graph, Node, ValueType } from './graph.ts';
@@ -174,6 +175,7 @@ function takeBranch(graph: Graph, node: Node, condition: boolean): Node[] {
   for (const [name, constant] of branch.constants) graph.setConstant(own(name), constant);
   const renamed = branch.nodes.map((inner) => ({
     ...inner,
+    attributes: withCaptures(inner, names),
     inputs: inner.inputs.map((name) => names.get(name) ?? name),
     outputs: inner.outputs.map((name) => (name === '' ? '' : own(name))),
   }));
@@ -183,4 +185,28 @@ function takeBranch(graph: Graph, node: Node, condition: boolean): Node[] {
     outputs: [node.outputs[i]!],
   }));
   return [...renamed, ...results];
+}
+
+/** A node's attributes, with the values that its subgraphs take from the branch under their new names. */
+function withCaptures(node: Node, names: ReadonlyMap<string, string>): Node['attributes'] {
+  return Object.fromEntries(
+    Object.entries(node.attributes).map(([key, attribute]) => [
+      key,
+      attribute.kind === 'graph' ? { kind: 'graph', value: renameCaptures(attribute.value, names) } : attribute,
+    ]),
+  );
+}
+
+/** A copy of a subgraph in which values of the graph around it have other names. */
+function renameCaptures(graph: Graph, outer: ReadonlyMap<string, string>): Graph {
+  const copy = cloneGraph(graph);
+  const own = new Set([...copy.constants.keys(), ...copy.inputs.map((input) => input.name)]);
+  const names = (name: string): string => (own.has(name) ? name : (outer.get(name) ?? name));
+  for (const node of copy.nodes) {
+    node.inputs = node.inputs.map(names);
+    node.attributes = withCaptures(node, new Map([...outer].filter(([name]) => !own.has(name))));
+    for (const output of node.outputs) own.add(output);
+  }
+  copy.outputs = copy.outputs.map(names);
+  return copy;
 }

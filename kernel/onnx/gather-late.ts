@@ -43,6 +43,17 @@ const normalisation: AxisRule = (graph, node, axis) => {
   return axis < from ? node.inputs.map((_, i) => (i === 0 ? axis : undefined)) : undefined;
 };
 
+/** Rows of x are independent of each other, whatever the packed weight. */
+const packedProduct: AxisRule = (graph, node, axis) =>
+  axis < rankOf(graph, node.outputs[0]!) - 1 ? node.inputs.map((_, i) => (i === 0 ? axis : undefined)) : undefined;
+
+/** Rows of x and of the residual are normalised one by one; a residual that is the same for all stays whole. */
+const skipNormalisation: AxisRule = (graph, node, axis) => {
+  if (axis >= rankOf(graph, node.inputs[0]!) - 1) return undefined;
+  const same = graph.dims(node.inputs[0]!).join() === graph.dims(node.inputs[1]!).join();
+  return same ? node.inputs.map((_, i) => (i < 2 ? axis : undefined)) : undefined;
+};
+
 const softmax: AxisRule = (graph, node, axis) =>
   axis === normalAxis(intAttr(node, 'axis', -1), rankOf(graph, node.inputs[0]!)) ? undefined : [axis];
 
@@ -85,6 +96,13 @@ const binary = ['Add', 'Clip', 'Div', 'Max', 'Min', 'Mul', 'Pow', 'Sub', 'Sum', 
 const AXIS_RULES: Readonly<Record<string, AxisRule>> = {
   ...Object.fromEntries([...unary, ...moreUnary, ...binary].map((op) => [op, elementwise])),
   MatMul: matMul,
+  MatMulBnb4: packedProduct,
+  MatMulNBits: packedProduct,
+  BiasGelu: packedProduct,
+  FastGelu: packedProduct,
+  QuickGelu: elementwise,
+  SkipLayerNormalization: skipNormalisation,
+  SkipSimplifiedLayerNormalization: skipNormalisation,
   Gemm: gemm,
   LayerNormalization: normalisation,
   RMSNormalization: normalisation,
@@ -134,14 +152,23 @@ export function gatherLate(graph: Graph, value: string, indices: string, axis = 
     );
     const outputs = RESHAPES.includes(node.op)
       ? [b.reshape(inputs[0]!, graph.dims(node.outputs[0]!).with(plan.axis, count))]
-      : b.multi(node.op, inputs, node.attributes, { domain: node.domain, outputs: node.outputs.length });
-    node.outputs.forEach((output, i) => done.set(keyOf(output, plan.axis), outputs[i]!));
+      : applied(b, node, inputs);
+    node.outputs.forEach((output, i) => {
+      if (output !== '') done.set(keyOf(output, plan.axis), outputs[i]!);
+    });
   }
   const result = gathered(value, at);
   graph.outputs = graph.outputs.map((output) => (output === value ? result : output));
   sortNodes(graph);
   prune(graph);
   return result;
+}
+
+/** The same operator on other inputs; what nobody named before stays unnamed, so that it is not computed. */
+function applied(b: Builder, node: Node, inputs: readonly string[]): readonly string[] {
+  const made = b.multi(node.op, inputs, node.attributes, { domain: node.domain, outputs: node.outputs.length });
+  b.graph.nodes.at(-1)!.outputs = made.map((name, i) => (node.outputs[i] === '' ? '' : name));
+  return made;
 }
 
 /** Operators whose new shape is an input, which has to change. */

@@ -529,6 +529,7 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   Selu: unary({ apart: 0 }),
   Shrink: unary({ apart: 0.02 }, { lambd: float(0.4), bias: float(0.2) }).map((draft) => ({ ...draft, single: true })),
   Sigmoid: unary(),
+  SimplifiedLayerNormalization: normalised(false).map((draft) => ({ ...draft, single: true })),
   Sin: unary(),
   Sinh: unary(),
   Slice: fc.oneof(sliced, plainSlice),
@@ -583,7 +584,31 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
   })),
 };
 
+/** A packed weight [n, k] of random codes with a scale for each block. */
+const packed = (op: 'nbits' | 'bnb4'): Cases =>
+  fc
+    .tuple(fc.constantFrom(16, 32), fc.constantFrom(32, 64), fc.constantFrom(4, 8), fc.infiniteStream(fc.nat(255)))
+    .map(([block, k, drawn, stream]) => {
+      const n = 4;
+      const bits = op === 'nbits' ? drawn : 4;
+      const codes = Array.from({ length: (n * k * bits) / 8 }, () => stream.next().value as number);
+      const scales = { range: [0.01, 0.1] as const, fixed: 'constant' as const };
+      const weight = { values: codes, dtype: 'uint8' as const, fixed: 'constant' as const };
+      const shape = { K: int(k), N: int(n), block_size: int(block) };
+      return {
+        single: true,
+        inputs: [
+          { dims: [2, 3, k] },
+          { ...weight, dims: op === 'nbits' ? [n, k / block, (block * bits) / 8] : [codes.length] },
+          { ...scales, dims: op === 'nbits' ? [n, k / block] : [(n * k) / block] },
+        ],
+        attributes: op === 'nbits' ? { ...shape, bits: int(bits) } : { ...shape, quant_type: int(drawn / 4 - 1) },
+      };
+    });
+
 export const MICROSOFT_CASES: Readonly<Record<MicrosoftOp, Cases>> = {
   FusedMatMul: products(false),
   Gelu: unary({ range: [-3, 3] }),
+  MatMulBnb4: packed('bnb4'),
+  MatMulNBits: packed('nbits'),
 };
