@@ -11,6 +11,7 @@ import { cellProgress } from './progress.ts';
 /** Long calls, and which of their arguments holds `signal` and `onProgress`. */
 const LONG_CALLS: Readonly<Record<string, number>> = {
   loadModel: 1,
+  pullModel: 1,
   explain: 0,
   selectTokens: 0,
   compare: 0,

@@ -31,7 +31,7 @@ describe('a model on the Hub', function () {
   });
   after(async () => {
     for (const name of Object.keys(env)) {
-      if (before_[name] === undefined) delete process.env[name];
+      if (before_[name] === undefined) Reflect.deleteProperty(process.env, name);
       else process.env[name] = before_[name];
     }
     await shutdown();
