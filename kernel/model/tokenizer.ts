@@ -31,9 +31,9 @@ export class TextTokenizer {
     return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
   }
 
-  /** Ids of a whole prompt: where the tokenizer puts a token before every text and the prompt does not begin with it, it is put there. */
+  /** Ids of a whole prompt: where the tokenizer puts a token before every text and the prompt does not hold it yet, it is put there. */
   encodePrompt(prompt: string): number[] {
-    const written = this.#first !== '' && prompt.startsWith(this.#first);
+    const written = this.#first !== '' && prompt.includes(this.#first);
     return this.#tokenizer.encode(prompt, { add_special_tokens: !written }).ids;
   }
 

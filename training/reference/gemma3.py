@@ -1,6 +1,7 @@
 """Gemma 3: one square view, pooled features, pictures whose tokens see each other, and layers with a sliding window."""
 
 import torch
+from tokenizers.processors import TemplateProcessing
 from torch import nn
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
@@ -75,6 +76,8 @@ class Decoder(layout.Decoder):
 def main() -> None:
     folder = record.ROOT / NAME
     trained = tokenizers.pieces(["<pad>", "<eos>", "<bos>", "<unk>"], SPECIALS, prefix=False)
+    # As published tokenizers do; the prompt has it already.
+    trained.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
     known = tokenizers.save(
         folder, trained, CHAT_TEMPLATE, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>",
         extra={"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"},

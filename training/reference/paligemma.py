@@ -1,6 +1,7 @@
 """PaliGemma 2: one square view, a prefix in which every token sees every other, positions from 1 on."""
 
 import torch
+from tokenizers.processors import TemplateProcessing
 from torch import nn
 from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -58,6 +59,8 @@ class Decoder(layout.Decoder):
 def main() -> None:
     folder = record.ROOT / NAME
     trained = tokenizers.pieces(["<pad>", "<eos>", "<bos>", "<unk>"], ["<image>"], prefix=False)
+    # As published tokenizers do; the prompt has it already.
+    trained.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
     known = tokenizers.save(
         folder, trained, None, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>", add_bos_token=True,
     )
