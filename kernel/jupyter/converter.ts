@@ -9,6 +9,7 @@ import type ts from '@tslab/typescript-for-tslab';
 import type { Converter, ConvertResult, Diagnostic } from 'tslab/dist/converter.js';
 import { callAt, parse, stringAt } from './caret.ts';
 import type { Completeness, Completions, Inspection } from './ipc-protocol.ts';
+import { FolderNews } from './folder-news.ts';
 import type { CellLibrary } from './library.ts';
 import { parseMap, splitInlineMap, withoutMapComment } from './positions.ts';
 import { cellTransformer } from './transform.ts';
@@ -72,11 +73,12 @@ export interface ConverterOptions {
 export function createCellConverter(options: ConverterOptions): CellConverter {
   const typescript = require('@tslab/typescript-for-tslab') as TypeScript;
   const compiled = new Map<string, readonly SourceMap[]>();
-  const { createConverter, isCompleteCode } = loadTslab(adapted(typescript, options, compiled));
+  const news = new FolderNews(options.cwd);
+  const { createConverter, isCompleteCode } = loadTslab(adapted(typescript, options, compiled, news));
   const converter = createConverter({});
   return {
     convert(declarations, code) {
-      const result = convertWithRetry(typescript, converter, declarations, code);
+      const result = convertWithRetry(typescript, converter, declarations, code, news);
       if (result.diagnostics.length > 0) return { problems: merged(result.diagnostics.map(toProblem)) };
       const output = result.output ?? '';
       return {
@@ -170,6 +172,7 @@ function adapted(
   typescript: TypeScript,
   { cwd, library, watch }: ConverterOptions,
   compiled: Map<string, readonly SourceMap[]>,
+  news: FolderNews,
 ): TypeScript {
   const createHost = (
     rootFiles: string[],
@@ -189,6 +192,7 @@ function adapted(
       },
       ...rest,
     );
+    withoutSecondTimer(host);
     let created: ((program: ts.BuilderProgram) => void) | undefined;
     Object.defineProperty(host, 'afterProgramCreate', {
       get: () => created,
@@ -212,14 +216,30 @@ function adapted(
   };
   return {
     ...typescript,
-    sys: fileSystem(typescript, cwd, library, watch ?? false),
+    sys: fileSystem(typescript, cwd, library, watch ?? false, news),
     createWatchCompilerHost: createHost as unknown as TypeScript['createWatchCompilerHost'],
     transpileModule,
   };
 }
 
 interface WatchHost {
+  setTimeout?(callback: (...args: unknown[]) => void, ms: number, ...args: unknown[]): unknown;
+  clearTimeout?(timer: unknown): void;
   afterProgramCreate?: (program: ts.BuilderProgram) => void;
+}
+
+/**
+ * tslab allows the compiler one timer, for the next program. A second one, after which modules that were missing are looked
+ * for again, need not run out: making the next program does the same.
+ */
+function withoutSecondTimer(host: WatchHost): void {
+  const { setTimeout: set, clearTimeout: clear } = host;
+  const never = {};
+  host.setTimeout = (callback, ms, ...args) =>
+    callback.name.startsWith('invalidate') ? never : set?.call(host, callback, ms, ...args);
+  host.clearTimeout = (timer) => {
+    if (timer !== never) clear?.call(host, timer);
+  };
 }
 
 /** A program that runs our transformer before TypeScript's own whenever it emits. */
@@ -236,7 +256,13 @@ function withTransformer(typescript: TypeScript, program: ts.BuilderProgram): ts
 }
 
 /** The disk, with our library in `node_modules` beside the notebook and Node's types where tslab looks for them. */
-function fileSystem(typescript: TypeScript, cwd: string, library: CellLibrary | undefined, watch: boolean): ts.System {
+function fileSystem(
+  typescript: TypeScript,
+  cwd: string,
+  library: CellLibrary | undefined,
+  watch: boolean,
+  news: FolderNews,
+): ts.System {
   const slashed = (file: string): string => file.split(path.sep).join('/');
   const tslab = path.dirname(require.resolve('../package.json'));
   const nodeTypes = path.dirname(require.resolve('@types/node/package.json'));
@@ -265,8 +291,8 @@ function fileSystem(typescript: TypeScript, cwd: string, library: CellLibrary | 
     realpath: (file: string) => sys.realpath?.(forward(file)) ?? forward(file),
     watchFile: (file: string, callback: ts.FileWatcherCallback, interval?: number) =>
       watch && isUsers(file) ? sys.watchFile!(file, callback, interval) : unwatched,
-    watchDirectory: (folder: string, callback: ts.DirectoryWatcherCallback, recursive?: boolean) =>
-      watch && isUsers(folder) ? sys.watchDirectory!(folder, callback, recursive) : unwatched,
+    // Whole trees are too much to watch: folders are told when a module was missing, see `FolderNews`.
+    watchDirectory: (folder: string, callback: ts.DirectoryWatcherCallback) => news.listen(folder, callback),
   });
 }
 
@@ -277,15 +303,23 @@ function fileSystem(typescript: TypeScript, cwd: string, library: CellLibrary | 
  */
 const CANNOT_BE_NAMED = new Set([2527, 2742, 2883, 4023, 4025, 4058, 4060, 4082, 4094, 7056]);
 
+const MISSING_MODULE = /^Cannot find module '(.+?)'/;
+
 /** Converts, and where only declarations fail, once more with those variables' types written out. */
 function convertWithRetry(
   typescript: TypeScript,
   converter: Converter,
   declarations: string,
   code: string,
+  news: FolderNews,
 ): ConvertResult {
   const plain = withoutExports(typescript, code);
-  const first = converter.convert(declarations, plain);
+  let first = converter.convert(declarations, plain);
+  const missing = first.diagnostics.flatMap(({ messageText }) => MISSING_MODULE.exec(messageText)?.[1] ?? []);
+  if (missing.length > 0) {
+    for (const specifier of missing) news.mayBeThere(specifier);
+    first = converter.convert(declarations, plain);
+  }
   if (first.diagnostics.length === 0 || !first.diagnostics.every(({ code }) => CANNOT_BE_NAMED.has(code))) return first;
   const annotated = annotate(typescript, plain, new Set(first.diagnostics.map(({ start }) => start.offset)));
   if (annotated === plain) return first;

@@ -158,14 +158,8 @@ export class JupyterFront {
     inspect_request: async ({ message: { content } }) => {
       const code = String(content.code);
       const offset = utf16Offset(code, Number(content.cursor_pos ?? code.length));
-      const found = await this.#kernel.request('inspect', { code, offset });
-      if (!found) return { found: false, data: {}, metadata: {} };
-      const { signature, documentation } = found;
-      const data = {
-        'text/plain': [signature, documentation].filter((part) => part !== '').join('\n\n'),
-        'text/markdown': `\`\`\`typescript\n${signature}\n\`\`\`\n\n${documentation}`,
-      };
-      return { found: true, data, metadata: {} };
+      const data = await this.#describe(code, offset);
+      return { found: data !== undefined, data: data ?? {}, metadata: {} };
     },
     is_complete_request: async ({ message: { content } }) => {
       const { status, indent } = await this.#kernel.request('isComplete', { code: String(content.code) });
@@ -221,6 +215,11 @@ export class JupyterFront {
     if (!silent) this.#publish('execute_input', { code, execution_count: count }, message);
     let reply: ExecuteReply | undefined;
     try {
+      const asked = QUESTION.exec(code)?.[1];
+      if (asked !== undefined && !silent) {
+        this.#reply(received, await this.#page(asked));
+        return undefined;
+      }
       reply = await this.#kernel.execute(
         {
           code,
@@ -241,11 +240,30 @@ export class JupyterFront {
     } catch (error) {
       this.#finish(cell);
       this.#reply(received, this.#dead(cell, error));
+    } finally {
+      this.#answerInput = undefined;
+      this.#running = undefined;
+      this.#status('idle', message);
     }
-    this.#answerInput = undefined;
-    this.#running = undefined;
-    this.#status('idle', message);
     return reply;
+  }
+
+  /** `name?`, which no TypeScript is, shows the name's documentation in the front end's pager. */
+  async #page(name: string): Promise<Content> {
+    const found = await this.#describe(name, name.length);
+    const data = found ?? { 'text/plain': `${name} is not known.` };
+    const payload = [{ source: 'page', data, start: 0 }];
+    return { status: 'ok', execution_count: this.#executionCount, user_expressions: {}, payload };
+  }
+
+  async #describe(code: string, offset: number): Promise<Record<string, string> | undefined> {
+    const found = await this.#kernel.request('inspect', { code, offset });
+    if (!found) return undefined;
+    const { signature, documentation } = found;
+    return {
+      'text/plain': [signature, documentation].filter((part) => part !== '').join('\n\n'),
+      'text/markdown': `\`\`\`typescript\n${signature}\n\`\`\`\n\n${documentation}`,
+    };
   }
 
   #show(cell: Cell, event: CellEvent): void {
@@ -297,6 +315,8 @@ export class JupyterFront {
     this.#sockets.send('iopub', this.#wire.encode(type, content, parent, [`kernel.${type}`]));
   }
 }
+
+const QUESTION = /^\s*([\w$.]+)\?\s*$/;
 
 /** Between the end of the kernel process and ours, in ms: the cell's error has to get out. */
 const AFTER_DEATH = 100;

@@ -10,6 +10,7 @@ import { ANSWERED, BUSY, SHARED_CELLS, type InterruptMessage } from './interrupt
 import { typescriptVersion } from './language-info.ts';
 import { MARKER, type FromKernel, type RequestName, type Requests, type ToKernel } from './ipc-protocol.ts';
 import { createSession, type Session } from './session.ts';
+import { streamBatch } from './stream-batch.ts';
 import { CellSources, describeError } from './traceback.ts';
 
 /** Answers requests until the parent goes or asks to shut down. Returns when cells can be executed. */
@@ -41,8 +42,11 @@ export async function serveSession(): Promise<void> {
   const execute = async (id: string, params: Requests['execute']['params'], to: Session) => {
     const controller = new AbortController();
     cells.set(id, controller);
+    const output = streamBatch((event) => {
+      send({ kind: 'event', id, event });
+    });
     try {
-      const reply = await to.execute(params.code, (event) => send({ kind: 'event', id, event }), {
+      const reply = await to.execute(params.code, output.add, {
         silent: params.silent ?? false,
         storeHistory: params.storeHistory ?? true,
         signal: controller.signal,
@@ -58,6 +62,7 @@ export async function serveSession(): Promise<void> {
             }),
         }),
       });
+      output.flush();
       mark(id);
       return reply;
     } finally {

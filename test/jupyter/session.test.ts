@@ -111,6 +111,12 @@ describe('session', () => {
     assert.equal(await result('__dirname'), `'${folder}'`);
   });
 
+  it('finds a module that was missing and is there now', async () => {
+    assert.match((await failure('import { late } from "./late.ts"; late')).evalue, /Cannot find module/);
+    writeFiles(folder, { 'late.ts': 'export const late = "there";\n' });
+    assert.equal(await result('import { late } from "./late.ts"; late'), "'there'");
+  });
+
   it('keeps the declarations of a cell that fails while it runs', async () => {
     await failure('const kept = 7; throw new Error("after it")');
     assert.equal(await result('kept'), '7');
