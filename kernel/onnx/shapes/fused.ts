@@ -1,5 +1,4 @@
-import { intAttr, intsAttr, nodeError } from '../attributes.ts';
-import { dtypeOf } from '../dtype.ts';
+import { intAttr, intsAttr } from '../attributes.ts';
 import type { LoweredMicrosoftOp, LoweredOp } from '../lower/ops.ts';
 import type { ValueType } from '../graph.ts';
 import { conv } from './convolution.ts';
@@ -126,28 +125,6 @@ const gatherBlockQuantized: ShapeRule = (site) => {
   const full = dtype === 'uint8' ? dims.with(-1, (dims.at(-1)! * 8) / bits) : dims;
   const axis = normalAxis(intAttr(site.node, 'gather_axis', 0), full.length);
   return [{ dtype: site.type(2).dtype, dims: [...full.slice(0, axis), ...site.dims(1), ...full.slice(axis + 1)] }];
-};
-
-/** [..., K] times a packed weight [N, K]. */
-export const packedMatMul: ShapeRule = (site) => {
-  const { dtype, dims } = site.type(0);
-  const [n, k] = [intAttr(site.node, 'N'), intAttr(site.node, 'K')];
-  // A weight of MatMulBnb4 may be the other way round.
-  const [inner, outer] = intAttr(site.node, 'transB', 1) === 0 ? [n, k] : [k, n];
-  if (dims.at(-1) !== inner) {
-    throw nodeError(
-      site.node,
-      `an input of shape [${dims.join(', ')}] does not fit a weight for ${String(inner)} channels`,
-      'Check the dimensions that were bound',
-    );
-  }
-  return [{ dtype, dims: dims.with(-1, outer) }];
-};
-
-/** The codes' shape with the scales' type, or the one that is asked for. */
-export const dequantizeLinear: ShapeRule = (site) => {
-  const asked = dtypeOf(intAttr(site.node, 'output_dtype', 0));
-  return [{ dtype: asked ?? site.type(1).dtype, dims: site.dims(0) }];
 };
 
 /** Shape rules of the fused operators of ONNX's own set. */

@@ -3,10 +3,11 @@ import { describeNode, nodeError } from '../attributes.ts';
 import type { Node, ValueType } from '../graph.ts';
 import * as conv from './convolution.ts';
 import * as element from './elementwise.ts';
-import { FUSED_SHAPES, MICROSOFT_FUSED_SHAPES, dequantizeLinear, packedMatMul } from './fused.ts';
+import { FUSED_SHAPES, MICROSOFT_FUSED_SHAPES } from './fused.ts';
 import * as indexing from './indexing.ts';
 import * as linear from './linear.ts';
 import * as norm from './normalisation.ts';
+import * as quantised from './quantised.ts';
 import * as reduce from './reductions.ts';
 import type { ShapeRule, ShapeSite } from './site.ts';
 import * as structure from './structure.ts';
@@ -47,7 +48,7 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
   ...each(element.same, 'Neg', 'Not', 'Reciprocal', 'Relu', 'Round', 'ScatterElements', 'ScatterND', 'Selu', 'Sigmoid'),
   ...each(element.same, 'Sign', 'Sin', 'Sinh', 'Softmax', 'Softplus', 'Softsign', 'Sqrt', 'Tan', 'Tanh', 'Trilu'),
   ...each(element.same, 'Acosh', 'Asinh', 'Atanh', 'Hardmax', 'ReverseSequence', 'Shrink', 'Swish', 'ThresholdedRelu'),
-  ...each(element.same, 'BatchNormalization', 'GroupNormalization', 'InstanceNormalization', 'LpNormalization', 'LRN'),
+  ...each(element.same, 'GroupNormalization', 'InstanceNormalization', 'LpNormalization', 'LRN'),
   ...each(element.same, 'BitwiseNot', 'MeanVarianceNormalization'),
   ...each(element.typed, 'Bernoulli', 'EyeLike', 'RandomNormalLike', 'RandomUniformLike'),
   ...each(element.arithmetic, 'Add', 'Div', 'Max', 'Mean', 'Min', 'Mod', 'Mul', 'Pow', 'PRelu', 'Sub', 'Sum'),
@@ -66,9 +67,14 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
   ...each(reduce.argReduction, 'ArgMax', 'ArgMin'),
   Det: (site) => [{ dtype: site.type(0).dtype, dims: site.dims(0).slice(0, -2) }],
   TopK: reduce.topK,
+  BatchNormalization: norm.batchNormalization,
   LayerNormalization: norm.layerNormalization,
   ...FUSED_SHAPES,
-  DequantizeLinear: dequantizeLinear,
+  ConvInteger: quantised.convInteger,
+  DequantizeLinear: quantised.dequantizeLinear,
+  DynamicQuantizeLinear: quantised.dynamicQuantizeLinear,
+  MatMulInteger: quantised.matMulInteger,
+  QuantizeLinear: quantised.quantizeLinear,
   ...each(norm.rmsNormalization, 'RMSNormalization', 'SimplifiedLayerNormalization'),
   Shape: structure.shape,
   Size: structure.size,
@@ -103,9 +109,11 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
 /** Shape rules of onnxruntime's own operators that we write or lower. */
 const MICROSOFT_RULES: Readonly<Record<string, ShapeRule>> = {
   ...MICROSOFT_FUSED_SHAPES,
-  DequantizeLinear: dequantizeLinear,
+  DequantizeLinear: quantised.dequantizeLinear,
   Gelu: element.same,
-  ...each(packedMatMul, 'MatMulBnb4', 'MatMulNBits'),
+  ...each(quantised.packedMatMul, 'MatMulBnb4', 'MatMulNBits'),
+  ...each(quantised.scaledMatMul, 'DynamicQuantizeMatMul', 'MatMulIntegerToFloat'),
+  QuantizeLinear: quantised.quantizeLinear,
 };
 
 const DOMAINS: Readonly<Record<string, Readonly<Record<string, ShapeRule>>>> = {
