@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { copyFile, link, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { sizeOf } from './download.ts';
 import { isSafePath } from './repository.ts';
@@ -44,6 +44,8 @@ export async function isInSnapshot(snapshot: string, file: string, size: number)
 export async function writeRef(repository: string, revision: string, commit: string): Promise<void> {
   if (!isSafePath(revision)) throw new Error(`unsafe revision: ${revision}`);
   const file = path.join(repository, 'refs', ...revision.split('/'));
+  // A cache that is only read may be current all the same.
+  if ((await readFile(file, 'utf8').catch(() => undefined)) === commit) return;
   const made = `${file}.${randomUUID().slice(0, 8)}.incomplete`;
   await mkdir(path.dirname(file), { recursive: true });
   try {
