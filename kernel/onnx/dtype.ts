@@ -75,6 +75,10 @@ const CODECS: Readonly<Partial<Record<DType, Codec>>> = {
     get: (v, at) => halfToNumber(v.getUint16(at, true)),
     set: (v, at, x) => v.setUint16(at, numberToHalf(x), true),
   },
+  bfloat16: {
+    get: (v, at) => bfloatToNumber(v.getUint16(at, true)),
+    set: (v, at, x) => v.setUint16(at, numberToBfloat(x), true),
+  },
   int64: {
     get: (v, at) => Number(v.getBigInt64(at, true)),
     set: (v, at, x) => v.setBigInt64(at, toInt64(x), true),
@@ -136,4 +140,20 @@ export function numberToHalf(value: number): number {
   const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
   // A carry out of the fraction lands in the exponent's bits, which is what rounding up to the next binade means.
   return sign | (rounded < 1024 ? rounded : ((exponent + 15 - 1) << 10) + rounded);
+}
+
+const WORD = new DataView(new ArrayBuffer(4));
+
+/** bfloat16, the upper half of a single-precision number, to a number. */
+export function bfloatToNumber(bits: number): number {
+  WORD.setUint32(0, bits * 0x10000);
+  return WORD.getFloat32(0);
+}
+
+/** A number to bfloat16, rounded to nearest, ties to even. */
+export function numberToBfloat(value: number): number {
+  WORD.setFloat32(0, value);
+  const bits = WORD.getUint32(0);
+  if (Number.isNaN(value)) return 0x7fc0;
+  return Math.floor((bits + 0x7fff + ((bits >>> 16) & 1)) / 0x10000) & 0xffff;
 }

@@ -375,6 +375,22 @@ export const CASES: Readonly<Record<DifferentiableOp, Cases>> = {
     inputs: [{ dims: [2, channels * 4, 2, 3] }],
     attributes: { blocksize: int(2), mode: text(crd ? 'CRD' : 'DCR') },
   })),
+  DequantizeLinear: fc
+    .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 2 }), fc.nat(2))
+    .map(([rows, blocks, kind]): Draft => {
+      const shape = [rows, blocks * 2];
+      const values = Array.from({ length: count(shape) }, (_, i) => ((i * 7) % 23) - 9);
+      const scale = [[], [shape[1]!], [rows, blocks]][kind]!;
+      return {
+        inputs: [
+          { dims: shape, values, fixed: 'fed', dtype: 'int8' },
+          { dims: scale, range: [0.2, 1] },
+        ],
+        attributes: { axis: int(1), ...(kind === 2 ? { block_size: int(2) } : {}) },
+        opset: 21,
+        single: true,
+      };
+    }),
   Div: fc.oneof(
     binary({}, { range: [0.5, 2] }),
     dims().map((shape) => ({ inputs: [{ dims: shape }, scalarOf(0.8)] })),

@@ -65,6 +65,7 @@ type Numbers = readonly number[];
 
 const tensor = (dtype: DType, dims: readonly number[], values: Numbers): ort.Tensor => {
   if (dtype === 'int64') return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [...dims]);
+  if (dtype === 'int8') return new ort.Tensor('int8', Int8Array.from(values), [...dims]);
   if (dtype === 'bool') return new ort.Tensor('bool', Uint8Array.from(values), [...dims]);
   if (dtype === 'float64') return new ort.Tensor('float64', Float64Array.from(values), [...dims]);
   return new ort.Tensor('float32', Float32Array.from(values), [...dims]);

@@ -24,9 +24,11 @@ import { distance, float32, inFolder, numbers, runGraph, runModel, wave, writeMo
 const tensorOf = (dtype: DType, dims: readonly number[], values: readonly number[]): ort.Tensor =>
   dtype === 'int64'
     ? new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [...dims])
-    : dtype === 'bool'
-      ? new ort.Tensor('bool', Uint8Array.from(values), [...dims])
-      : float32(dims, values);
+    : dtype === 'int8'
+      ? new ort.Tensor('int8', Int8Array.from(values), [...dims])
+      : dtype === 'bool'
+        ? new ort.Tensor('bool', Uint8Array.from(values), [...dims])
+        : float32(dims, values);
 
 const small = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 2 });
 const integers = (low = -4, high = 4): Cases =>

@@ -130,15 +130,25 @@ export const mod: Rule = broadcasting((s) => [
 /** The mean of n inputs: dx/n each */
 export const mean = broadcasting((s) => s.node.inputs.map(() => () => s.b.scale(s.thinDy, 1 / s.node.inputs.length)));
 
-/** Passes where the input was within bounds, that is where the output equals it; elsewhere it is the bound's. */
+/** y = min(max(x, low), high): passes where y is x; elsewhere it is a bound's, high's where y is high. */
 export const clip: Rule = (s) => {
-  const zero = () => s.b.scalar(0, s.x());
-  const beyond = (comparison: 'Less' | 'Greater', bound: number) => () =>
-    s.unbroadcast(s.b.op('Where', [s.b.op(comparison, [s.x(), s.x(bound)]), s.thinDy, zero()]), bound);
+  const { b } = s;
+  const zero = () => b.scalar(0, s.x());
+  const given = (i: number) => (s.node.inputs[i] ?? '') !== '';
+  const isX = () => b.op('Equal', [s.x(), s.y()]);
+  const isHigh = () => (given(2) ? b.op('Equal', [s.y(), s.x(2)]) : undefined);
+  const where = (condition: string) => b.op('Where', [condition, s.thinDy, zero()]);
+  const cut = (more?: string) => {
+    const moved = b.op('Not', [isX()]);
+    return where(more === undefined ? moved : b.op('And', [moved, more]));
+  };
   return [
-    () => s.b.op('Where', [s.b.op('Equal', [s.x(), s.y()]), s.thinDy, zero()]),
-    beyond('Less', 1),
-    beyond('Greater', 2),
+    () => where(isX()),
+    () => {
+      const high = isHigh();
+      return s.unbroadcast(cut(high && b.op('Not', [high])), 1);
+    },
+    () => s.unbroadcast(cut(given(1) ? isHigh() : undefined), 2),
   ];
 };
 

@@ -2,6 +2,7 @@ import type { Rule } from '../site.ts';
 import * as activation from './activations.ts';
 import * as arithmetic from './arithmetic.ts';
 import * as convolution from './convolution.ts';
+import { dequantizeLinear } from './dequantise.ts';
 import * as indexing from './indexing.ts';
 import * as linear from './linear.ts';
 import * as norm from './normalisation.ts';
@@ -36,6 +37,7 @@ export type DifferentiableOp =
   | 'Cosh'
   | 'CumSum'
   | 'DepthToSpace'
+  | 'DequantizeLinear'
   | 'Div'
   | 'Dropout'
   | 'Einsum'
@@ -193,6 +195,7 @@ export const RULES: Readonly<Record<DifferentiableOp, Rule> & Record<ZeroGradien
   Cosh: trigonometry.cosh,
   CumSum: structure.cumSum,
   DepthToSpace: structure.depthToSpace,
+  DequantizeLinear: dequantizeLinear,
   Div: arithmetic.div,
   Dropout: arithmetic.dropout,
   Einsum: linear.einsum,

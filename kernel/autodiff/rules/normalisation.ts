@@ -1,4 +1,4 @@
-import { floatAttr, intAttr, intsAttr, nodeError } from '../../onnx/attributes.ts';
+import { floatAttr, intAttr, intsAttr } from '../../onnx/attributes.ts';
 import { sizeOf } from '../../onnx/dtype.ts';
 import { int } from '../../onnx/graph.ts';
 import { epsilonOf } from '../../onnx/shapes/convolution.ts';
@@ -33,22 +33,34 @@ const inverseRoot = (s: Site, variance: string): string =>
 
 /**
  * y = γ·n + β with n = (x − μ)·r. With h = γ·dy: dx = r·(h − mean h − n·mean(h·n)); dγ = Σ dy·n, dβ = Σ dy.
- * μ and r are the forward node's optional outputs.
+ * μ and r are the forward node's optional outputs; where they are read, dx has dμ/n − r³·(x − μ)·dr/n too.
  */
 export const layerNormalization: Rule = (s) => {
   const { b } = s;
   const axes = lastAxes(s);
+  const centre = () => b.sub(s.x(), output(s, 1));
+  const [dy, dMean, dRoot] = s.grads;
+  const fromOutput = (gradient: string): string => {
+    const r = output(s, 2);
+    const centred = centre();
+    const h = b.mul(b.expand(gradient, s.dims(s.y())), s.x(1));
+    // r²·mean(h·(x − μ)) is small: one number for each normalised vector.
+    const slope = b.mul(b.mean(b.mul(h, centred), axes), b.mul(r, r));
+    const rest = b.sub(b.sub(h, b.mean(h, axes)), b.mul(centred, slope));
+    return b.mul(rest, r);
+  };
+  const fromStatistics = (): string[] => {
+    const count = sizeOf(axes.map((axis) => s.dims(s.x())[axis]!));
+    const r = dRoot === undefined ? '' : output(s, 2);
+    const cube = () => b.mul(b.mul(b.scale(dRoot!, -1 / count), r), b.mul(r, r));
+    return [
+      ...(dMean === undefined ? [] : [b.scale(dMean, 1 / count)]),
+      ...(dRoot === undefined ? [] : [b.mul(centre(), cube())]),
+    ];
+  };
   return [
-    () => {
-      const r = output(s, 2);
-      const centred = b.sub(s.x(), output(s, 1));
-      const h = b.mul(s.dy, s.x(1));
-      // r²·mean(h·(x − μ)) is small: one number for each normalised vector.
-      const slope = b.mul(b.mean(b.mul(h, centred), axes), b.mul(r, r));
-      const rest = b.sub(b.sub(h, b.mean(h, axes)), b.mul(centred, slope));
-      return b.mul(rest, r);
-    },
-    () => s.unbroadcast(b.mul(s.dy, b.mul(b.sub(s.x(), output(s, 1)), output(s, 2))), 1),
+    () => [...(dy === undefined ? [] : [fromOutput(dy)]), ...fromStatistics()],
+    () => s.unbroadcast(b.mul(s.dy, b.mul(centre(), output(s, 2))), 1),
     () => s.unbroadcast(s.dy, 2),
   ];
 };
@@ -89,13 +101,6 @@ const channelSum = (s: Site, gradient: string): string =>
  */
 export const batchNormalization: Rule = (s) => {
   const { b } = s;
-  if (intAttr(s.node, 'training_mode', 0) !== 0) {
-    throw nodeError(
-      s.node,
-      'BatchNormalization in training mode has no gradient rule',
-      'Export the model for inference (model.eval() in PyTorch)',
-    );
-  }
   const root = () => inverseRoot(s, perChannel(s, 4));
   const factor = () => {
     const sigma = b.op('Sqrt', [b.add(perChannel(s, 4), b.scalar(epsilonOf(s.node), s.x(4)))]);
@@ -182,7 +187,11 @@ export const lpNormalization: Rule = (s) => [
     const euclidean = intAttr(s.node, 'p', 2) === 2;
     const norm = b.op(euclidean ? 'ReduceL2' : 'ReduceL1', [s.x(), b.ints(axes)], { keepdims: int(1) });
     const direction = euclidean ? s.y() : b.op('Sign', [s.x()]);
-    return b.div(b.sub(s.dy, b.mul(direction, b.sum(b.mul(s.y(), s.dy), axes))), norm);
+    // A vector of zeros stays one.
+    const rest = b.sub(s.dy, b.mul(direction, b.sum(b.mul(s.y(), s.dy), axes)));
+    const [zero, one] = [b.scalar(0, norm), b.scalar(1, norm)];
+    const isZero = b.op('Equal', [norm, zero]);
+    return b.op('Where', [isZero, zero, b.div(rest, b.op('Where', [isZero, one, norm]))]);
   },
 ];
 

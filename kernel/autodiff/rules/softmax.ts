@@ -13,10 +13,30 @@ export const softmax: Rule = (s) => [
     if (output !== undefined && gradient !== undefined) {
       return s.b.mul(s.y(), s.b.sub(s.dy, s.b.sum(s.b.mul(output, s.b.expand(gradient, s.dims(output))), [-1])));
     }
-    const t = s.b.mul(s.dy, s.y());
-    return s.b.sub(t, s.b.mul(s.y(), s.b.sum(t, [intAttr(s.node, 'axis', -1)])));
+    const y = withoutNaN(s);
+    const t = s.b.mul(s.dy, y);
+    return s.b.sub(t, s.b.mul(y, s.b.sum(t, [intAttr(s.node, 'axis', -1)])));
   },
 ];
+
+/**
+ * Of a row that is masked completely the softmax is NaN. Exporters replace it by 0, as Where(IsNaN(y), 0, y) or for whole rows; the
+ * gradient must take the same value, for NaN·0 would be NaN.
+ */
+function withoutNaN(s: Site): string {
+  const { dims } = s.b.graph.type(s.y());
+  const axis = normalAxis(intAttr(s.node, 'axis', -1), dims.length);
+  for (const choice of s.around.consumers(s.y())) {
+    if (choice.op !== 'Where' || choice.inputs[2] !== s.y()) continue;
+    const [condition, zero] = choice.inputs as [string, string];
+    if (s.b.values(zero)?.every((value) => value === 0) !== true) continue;
+    const test = s.around.producer(condition);
+    const shape = s.dims(condition);
+    const wholeRows = (shape[axis - dims.length + shape.length] ?? 1) === 1;
+    if (wholeRows || (test?.op === 'IsNaN' && test.inputs[0] === s.y())) return choice.outputs[0]!;
+  }
+  return s.y();
+}
 
 /** O of O = softmax(…)·V, where the softmax is over the last axis and nothing else reads it. */
 function attentionOutput(s: Site): string | undefined {

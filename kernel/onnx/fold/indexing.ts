@@ -1,4 +1,5 @@
 import { intAttr, stringAttr } from '../attributes.ts';
+import type { DType } from '../dtype.ts';
 import { sizeOf } from '../dtype.ts';
 import { ShapeSite, normalAxis } from '../shapes/site.ts';
 import { reducedAxes } from '../shapes/reductions.ts';
@@ -105,6 +106,16 @@ const cumSum: FoldRule = ({ node, input }) => {
   return [result];
 };
 
+/** One column for each element that is not 0: its index along each axis. */
+const nonZero: FoldRule = ({ input }) => {
+  const { dims, data } = input(0);
+  const columns: number[][] = [];
+  forEachIndex(dims, (index, flat) => {
+    if (data[flat] !== 0) columns.push([...index]);
+  });
+  return [dims.flatMap((_, axis) => columns.map((index) => index[axis]!))];
+};
+
 const oneHot: FoldRule = ({ node, input, outputs }) => {
   const { dims } = outputs[0]!;
   const axis = normalAxis(intAttr(node, 'axis', -1), dims.length);
@@ -119,6 +130,15 @@ const oneHot: FoldRule = ({ node, input, outputs }) => {
   return [result];
 };
 
+/** What a maximum and a minimum over nothing are, where the type has no infinities. */
+const LIMITS: Readonly<Partial<Record<DType, readonly [low: number, high: number]>>> = {
+  bool: [0, 1],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [-(2 ** 63), 2 ** 63],
+};
+
 const reduce =
   (
     start: number,
@@ -131,7 +151,8 @@ const reduce =
     const axes = reducedAxes(shapeSite);
     const kept = dims.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
     const strides = stridesOf(kept);
-    const result = new Float64Array(sizeOf(kept)).fill(start);
+    const [low, high] = LIMITS[site.outputs[0]!.dtype] ?? [-Infinity, Infinity];
+    const result = new Float64Array(sizeOf(kept)).fill(Math.min(Math.max(start, low), high));
     forEachIndex(dims, (index, flat) => {
       const to = index.reduce((sum, i, axis) => sum + (axes.includes(axis) ? 0 : i * strides[axis]!), 0);
       result[to] = step(result[to]!, data[flat]!);
@@ -146,6 +167,7 @@ const argReduce =
     const { dims, data } = input(0);
     const axis = normalAxis(intAttr(node, 'axis', 0), dims.length);
     const strides = stridesOf(dims);
+    const last = intAttr(node, 'select_last_index', 0) !== 0;
     const result: number[] = [];
     forEachIndex(
       dims.map((dim, i) => (i === axis ? 1 : dim)),
@@ -153,7 +175,8 @@ const argReduce =
         const base = index.reduce((flat, i, at) => flat + i * strides[at]!, 0);
         let best = 0;
         for (let i = 1; i < dims[axis]!; i++) {
-          if (better(data[base + i * strides[axis]!]!, data[base + best * strides[axis]!]!)) best = i;
+          const [now, before] = [data[base + i * strides[axis]!]!, data[base + best * strides[axis]!]!];
+          if (better(now, before) || (last && now === before)) best = i;
         }
         result.push(best);
       },
@@ -200,6 +223,7 @@ export const INDEXING: Readonly<Record<string, FoldRule>> = {
   GatherElements: gatherElements,
   GatherND: gatherND,
   MatMul: matMul,
+  NonZero: nonZero,
   OneHot: oneHot,
   ReduceMax: reduce(-Infinity, Math.max),
   ReduceMean: reduce(

@@ -3,12 +3,22 @@ import type { AttentionResult } from './attention.ts';
 import { afterPast, attend, chosen, joinHeads, joinedBias, lowestOf, splitHeads, visibilityBias } from './attention.ts';
 import type { FusedSite, Lowering } from './site.ts';
 
+/** Attributes of operator sets 23 and 24; newer ones (local windows) would change the result. */
+const KNOWN: readonly string[] = [
+  ...['is_causal', 'kv_num_heads', 'q_num_heads', 'qk_matmul_output_mode', 'scale', 'softcap', 'softmax_precision'],
+];
+
 /**
  * ONNX's Attention (opset 23, 24): q, k and v as [batch, heads, length, size] or [batch, length, heads · size], with shared key
  * heads, a mask that is boolean or added, a cache, and a softcap.
  */
 export const standardAttention: Lowering = (site) => {
   const { b, node } = site;
+  const unknown = Object.keys(node.attributes).find((name) => !KNOWN.includes(name));
+  if (unknown !== undefined) throw site.error(`Attention with "${unknown}" is not supported`, EXPORT_OLDER);
+  if (site.optional(6) !== undefined && intAttr(node, 'is_causal', 0) !== 0) {
+    throw site.error('causal Attention with nonpad_kv_seqlen is not supported', EXPORT_OLDER);
+  }
   const flat = site.dims(site.x()).length === 3;
   const heads = (i: number, name: string) => (flat ? splitHeads(site, site.x(i), intAttr(node, name)) : site.x(i));
   const q = heads(0, 'q_num_heads');
@@ -34,6 +44,8 @@ export const standardAttention: Lowering = (site) => {
   const y = flat ? joinHeads(site, result.output) : result.output;
   return [y, b.reshape(keys, site.dims(keys)), b.reshape(values, site.dims(values)), stage?.(result)];
 };
+
+const EXPORT_OLDER = 'Export the model with operator set 23';
 
 /** What output 3 shows, by qk_matmul_output_mode. */
 const STAGES: Readonly<Record<number, (result: AttentionResult) => string>> = {

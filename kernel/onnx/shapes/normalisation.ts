@@ -1,4 +1,4 @@
-import { intAttr } from '../attributes.ts';
+import { intAttr, nodeError } from '../attributes.ts';
 import type { ShapeRule } from './site.ts';
 import { normalAxis } from './site.ts';
 
@@ -14,4 +14,16 @@ export const layerNormalization: ShapeRule = (site) => {
 export const rmsNormalization: ShapeRule = (site) => {
   const [y, statistics] = layerNormalization(site);
   return [y!, statistics!];
+};
+
+/** @throws LensError in training mode, where the running statistics would be outputs */
+export const batchNormalization: ShapeRule = (site) => {
+  if (intAttr(site.node, 'training_mode', 0) !== 0) {
+    throw nodeError(
+      site.node,
+      'BatchNormalization in training mode is not supported',
+      'Export the model for inference (model.eval() in PyTorch)',
+    );
+  }
+  return [site.type(0)];
 };
