@@ -4,15 +4,18 @@ import { gemma3 } from './families/gemma3.ts';
 import { llava } from './families/llava.ts';
 import { paligemma } from './families/paligemma.ts';
 import { qwenVl } from './families/qwen-vl.ts';
+import { smolvlm } from './families/smolvlm.ts';
 import type { Family } from './family.ts';
 
 /** One row for each `model_type` of config.json. */
 export const FAMILIES: Readonly<Record<string, Family>> = {
   gemma3,
+  idefics3: smolvlm,
   llava,
   paligemma,
   qwen2_vl: qwenVl,
   qwen2_5_vl: qwenVl,
+  smolvlm,
 };
 
 /** @throws LensError naming the families that there are */

@@ -1,5 +1,6 @@
 import { addInput, append, bind, Builder, computeInFloat32, constantOf, int, prune, readGraph } from '../onnx/index.ts';
-import type { Constant, Graph } from '../onnx/index.ts';
+import type { Constant, DType, Graph } from '../onnx/index.ts';
+import { assumeRealViews, dropFullChoice } from './real-views.ts';
 import type { FixedTensor, PixelLayout, ViewStack, VisionPlan } from './vision-plan.ts';
 
 /** What the encoders' part of a score graph depends on. */
@@ -30,6 +31,7 @@ export function appendVision(b: Builder, sources: Readonly<Record<string, string
       { [stack.input]: input },
       {
         batch,
+        views: stack.views.length,
         constants: stack.constants ?? {},
       },
     );
@@ -79,21 +81,31 @@ function encoded(
   name: string,
   prefix: string,
   feeds: Readonly<Record<string, string>>,
-  { batch, constants }: { readonly batch: number; readonly constants: Readonly<Record<string, FixedTensor>> },
+  { batch, views = 1, constants }: EncodedOptions,
 ): string {
   const graph = readGraph(sources[name]!);
   computeInFloat32(graph);
   graph.outputs = [featuresOutput(graph.outputs)];
-  const declared = (input: string) => graph.inputs.some((candidate) => candidate.name === input);
+  for (const input of Object.keys(feeds)) assumeRealViews(graph, input, batch, views);
+  const fixed: Record<string, Constant> = {};
+  for (const [input, tensor] of Object.entries(constants)) {
+    if (!graph.inputs.some((declared) => declared.name === input)) continue;
+    if (typeof tensor.values === 'number') fill(graph, input, repeatedDims(tensor, batch), tensor.dtype, tensor.values);
+    else fixed[input] = repeated(tensor, tensor.values, batch);
+  }
   bind(graph, {
     shapes: Object.fromEntries(Object.entries(feeds).map(([input, value]) => [input, b.dims(value)])),
-    constants: Object.fromEntries(
-      Object.entries(constants)
-        .filter(([input]) => declared(input))
-        .map(([input, tensor]) => [input, repeated(tensor, batch)]),
-    ),
+    constants: fixed,
   });
+  dropFullChoice(graph);
   return append(b.graph, { graph, prefix, feeds })[graph.outputs[0]!]!;
+}
+
+interface EncodedOptions {
+  readonly batch: number;
+  /** Of each picture. */
+  readonly views?: number;
+  readonly constants: Readonly<Record<string, FixedTensor>>;
 }
 
 /** `image_features`, or whatever comes first. */
@@ -101,11 +113,24 @@ export function featuresOutput(outputs: readonly string[]): string {
   return outputs.find((name) => name === 'image_features') ?? outputs[0]!;
 }
 
-function repeated({ dtype, dims, values }: FixedTensor, batch: number): Constant {
-  const [first = 1, ...rest] = dims;
-  const size = dims.reduce((product, dim) => product * dim, 1);
-  const one = typeof values === 'number' ? new Array<number>(size).fill(values) : values;
-  return constantOf(dtype, [first * batch, ...rest], Array.from({ length: batch }, () => one).flat());
+function repeatedDims({ dims: [first = 1, ...rest] }: FixedTensor, batch: number): number[] {
+  return [first * batch, ...rest];
+}
+
+function repeated(tensor: FixedTensor, values: readonly number[], batch: number): Constant {
+  return constantOf(tensor.dtype, repeatedDims(tensor, batch), Array.from({ length: batch }, () => values).flat());
+}
+
+/** Makes an input of a graph that is not bound yet a tensor of one value, which takes no room in the file. */
+function fill(graph: Graph, input: string, dims: readonly number[], dtype: DType, value: number): void {
+  graph.inputs = graph.inputs.filter(({ name }) => name !== input);
+  graph.types.delete(input);
+  const shape = graph.fresh('fill');
+  graph.setConstant(shape, constantOf('int64', [dims.length], dims));
+  graph.nodes.unshift({
+    ...{ op: 'ConstantOfShape', domain: '', name: shape, inputs: [shape], outputs: [input] },
+    attributes: { value: { kind: 'tensor', value: constantOf(dtype, [1], [value]) } },
+  });
 }
 
 function lastDim(b: Builder, value: string): number {

@@ -177,7 +177,6 @@ describe('against PyTorch', function () {
         ids: int64(scene.answer_ids, [answer]),
         weights: float32(Float32Array.from(scene.weights), [1, answer]),
         odds: float32(new Float32Array(1), [1, 1]),
-        odds: float32(new Float32Array(1), [1, 1]),
       },
     ];
   }

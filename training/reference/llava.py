@@ -30,14 +30,14 @@ PREPROCESSOR = {
 }
 
 
-def config(image_token: int, vocabulary: int) -> dict:
+def config(image_token: int, vocabulary: int, kv_heads: int = 4) -> dict:
     return {
         "architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "ignore_index": -100,
         "image_token_index": image_token, "pad_token_id": 0, "projector_hidden_act": "gelu", "image_seq_length": TOKENS,
         "tie_word_embeddings": False, "vision_feature_layer": -2, "vision_feature_select_strategy": "default",
         "text_config": {
             "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 64, "intermediate_size": 96,
-            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 4096,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": kv_heads, "max_position_embeddings": 4096,
             "rms_norm_eps": 1e-05, "vocab_size": vocabulary, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
         },
         "vision_config": {
@@ -57,8 +57,9 @@ class Vision(nn.Module):
         return self.model.multi_modal_projector(hidden)
 
 
-def main() -> None:
-    folder = record.ROOT / NAME
+def checkpoint(name: str, kv_heads: int = 4):
+    """A checkpoint without graphs: its folder, the model, the processor and the image token."""
+    folder = record.ROOT / name
     trained = tokenizers.pieces(["<unk>", "<s>", "</s>"], ["<image>"], prefix=True)
     # Llama's tokenizer writes the first token itself.
     trained.post_processor = TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
@@ -66,7 +67,7 @@ def main() -> None:
         folder, trained, CHAT_TEMPLATE, bos_token="<s>", eos_token="</s>", pad_token="<unk>", unk_token="<unk>", add_bos_token=True,
     )
     image = known.convert_tokens_to_ids("<image>")
-    written = config(image, len(known))
+    written = config(image, len(known), kv_heads)
     layout.write_json(folder, "config.json", written)
     layout.write_json(folder, "preprocessor_config.json", PREPROCESSOR)
     layout.write_json(folder, "generation_config.json", {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0})
@@ -80,9 +81,18 @@ def main() -> None:
         CLIPImageProcessorPil(**PREPROCESSOR), known, patch_size=PATCH, vision_feature_select_strategy="default",
         num_additional_image_tokens=1, chat_template=CHAT_TEMPLATE,
     )
+    return folder, model, processor, image
+
+
+def trace_vision(folder, model) -> None:
+    axes = {"pixel_values": {0: "batch_size"}, "image_features": {0: "batch_size"}}
+    layout.trace_vision(folder, Vision(model.model), {"pixel_values": torch.randn(2, 3, SIDE, SIDE)}, axes, opset=14)
+
+
+def main() -> None:
+    folder, model, processor, image = checkpoint(NAME)
     runs = record.record(NAME, model, processor, add_special_tokens=True)
     layout.trace_embedding(folder, model.model.language_model.embed_tokens)
     layout.trace_decoder(folder, layout.Decoder(model.model.language_model, model.lm_head), model.config.text_config)
-    axes = {"pixel_values": {0: "batch_size"}, "image_features": {0: "batch_size"}}
-    layout.trace_vision(folder, Vision(model.model), {"pixel_values": torch.randn(2, 3, SIDE, SIDE)}, axes, opset=14)
+    trace_vision(folder, model)
     record.check_graphs(NAME, runs, image)

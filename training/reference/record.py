@@ -120,16 +120,21 @@ def whole_or_sample(value: torch.Tensor) -> dict:
     return {"dims": list(value.shape), "values": value.reshape(-1).tolist() if value.numel() <= 4096 else None}
 
 
-def check_graphs(name: str, runs: list[tuple[dict, dict]], image_token: int, *, rename: dict[str, str] = {}, first_position: int = 0, assemble=None) -> None:
+def check_graphs(
+    name: str, runs: list[tuple[dict, dict]], image_token: int, *, rename: dict[str, str] = {}, first_position: int = 0, assemble=None,
+    suffixes: dict[str, str] = {}, tolerance: float = 1e-3,
+) -> None:
     """
     Hold the traced graphs, run by ONNX Runtime as an application runs them, against the recorded logits.
     @param runs what `record` returned
     @param assemble feature rows of the encoder's features and the processor's outputs, where they are not simply the features
     @param rename names of the encoder's inputs where they differ from the processor's
+    @param suffixes of the graphs' files
+    @param tolerance of logits
     """
     folder = ROOT / name / "onnx"
     vision, embed, decoder = (
-        InferenceSession(folder / f"{graph}.onnx", providers=["CPUExecutionProvider"])
+        InferenceSession(folder / f"{graph}{suffixes.get(graph, '')}.onnx", providers=["CPUExecutionProvider"])
         for graph in ("vision_encoder", "embed_tokens", "decoder_model_merged")
     )
     for case, inputs in runs:
@@ -147,8 +152,11 @@ def check_graphs(name: str, runs: list[tuple[dict, dict]], image_token: int, *, 
             known = np.array(case["position_ids"])
             later = known.max() + 1 + np.arange(len(answer) - 1)
             positions = np.concatenate([known, np.broadcast_to(later, (*known.shape[:2], later.size))], -1)
+        config = json.loads((ROOT / name / "config.json").read_text())
+        text = config.get("text_config", config)
+        head_size = text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"]
         past = {
-            node.name: np.zeros((1, node.shape[1], 0, node.shape[3]), np.float32)
+            node.name: np.zeros((1, node.shape[1], 0, head_size), np.float32)
             for node in decoder.get_inputs() if node.name.startswith("past_key_values.")
         }
         wanted = {node.name for node in decoder.get_inputs()}
@@ -167,7 +175,7 @@ def check_graphs(name: str, runs: list[tuple[dict, dict]], image_token: int, *, 
         expected = np.frombuffer(base64.b64decode(case["logits"]["values"]), "<f4").reshape(case["logits"]["dims"])
         error = np.abs(logits - expected).max()
         print(f"{name} {case['picture']}: ONNX Runtime's logits are off by {error:.2g}")
-        assert error < 1e-3, "the traced graphs are not the model"
+        assert error < tolerance, "the traced graphs are not the model"
     size = sum(file.stat().st_size for file in (ROOT / name).rglob("*") if file.is_file())
     print(f"{name}: {size / 1e6:.2f} MB")
     assert size < 2e6, "a family's files are at most 2 MB"
