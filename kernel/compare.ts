@@ -5,6 +5,7 @@ import { LensError } from './errors.ts';
 import { explained } from './explain.ts';
 import { agreements } from './metrics/agreement.ts';
 import { ComparisonResult } from './results.ts';
+import type { Origin } from './results.ts';
 import { decodedMap } from './saliency-bytes.ts';
 
 type Axis = 'image' | 'question' | 'answer' | 'method' | 'model';
@@ -38,9 +39,10 @@ export async function compare(options: CompareOptions): Promise<ComparisonResult
   const values: readonly unknown[] = options[axis] as readonly unknown[];
   const images: DocumentImage[] = [];
   const explanations: Explanation[] = [];
+  const origins: Origin[] = [];
   for (const [index, value] of values.entries()) {
     const { onProgress } = options;
-    const { image, explanation } = await explained(
+    const { image, explanation, origin } = await explained(
       {
         ...options,
         [axis]: value,
@@ -53,6 +55,7 @@ export async function compare(options: CompareOptions): Promise<ComparisonResult
     );
     const shown = images.findIndex((other) => other.data === image.data && other.name === image.name);
     if (shown < 0) images.push(image);
+    origins.push(origin);
     explanations.push({
       ...explanation,
       label: labelOf(axis, explanation, image, index),
@@ -60,14 +63,17 @@ export async function compare(options: CompareOptions): Promise<ComparisonResult
     });
   }
   const joint = explanations.map(({ maps }) => maps.find(({ role }) => role === 'joint'));
-  return new ComparisonResult({
-    schemaVersion: SCHEMA_VERSION,
-    kind: 'comparison',
-    images,
-    explanations,
-    axis: AXES[axis],
-    agreement: agreements(joint.map((map) => (map ? decodedMap(map) : null))),
-  });
+  return new ComparisonResult(
+    {
+      schemaVersion: SCHEMA_VERSION,
+      kind: 'comparison',
+      images,
+      explanations,
+      axis: AXES[axis],
+      agreement: agreements(joint.map((map) => (map ? decodedMap(map) : null))),
+    },
+    origins,
+  );
 }
 
 /** The one option that is a list. */

@@ -6,6 +6,7 @@ import { SCHEMA_VERSION } from './document.ts';
 import type { Answered } from './engine/tasks/answered.ts';
 import { checked } from './options.ts';
 import { ExplanationResult } from './results.ts';
+import type { Origin } from './results.ts';
 
 /**
  * Where does the model look when it answers? Answers the question (or takes `answer`), selects the tokens that depend on the
@@ -14,19 +15,21 @@ import { ExplanationResult } from './results.ts';
  * @throws AbortError once `signal` is aborted
  */
 export async function explain(options: ExplainOptions): Promise<ExplanationResult> {
-  const { image, explanation } = await explained(options, 'explain()');
-  return new ExplanationResult({
-    schemaVersion: SCHEMA_VERSION,
-    kind: 'explanation',
-    images: [image],
-    explanations: [explanation],
-  });
+  const { image, explanation, origin } = await explained(options, 'explain()');
+  return new ExplanationResult(
+    { schemaVersion: SCHEMA_VERSION, kind: 'explanation', images: [image], explanations: [explanation] },
+    origin,
+  );
 }
 
 /** Checks the options and has the engine do the work. @param what whose options they are, for messages */
-export async function explained(options: ExplainOptions, what: string): Promise<Answered> {
+export async function explained(
+  options: ExplainOptions,
+  what: string,
+): Promise<Answered & { readonly origin: Origin }> {
   const { signal, onProgress, ...params } = checked(ExplainOptionsSchema, options, what);
   // The engine checks it as well; here it is checked before anything is loaded.
   chosenMethod({ ...(params.preset !== undefined && { preset: params.preset }), ...params.method });
-  return defaultEngine().call('explain', params, { signal, onProgress });
+  const answered = await defaultEngine().call('explain', params, { signal, onProgress });
+  return { ...answered, origin: { source: params.image, modelName: params.model } };
 }

@@ -14,6 +14,7 @@ import type {
   SaliencyMap,
 } from './document.ts';
 import { LensError } from './errors.ts';
+import type { ImageSource } from './image/picture.ts';
 import { cardPng } from './report/card.ts';
 import { markdown } from './report/markdown.ts';
 import { mimeBundle } from './report/mime-bundle.ts';
@@ -118,8 +119,32 @@ export class SelectionResult extends LensResult {
   }
 }
 
+/** Where an explanation came from, for calls that go back there; not a part of the document. */
+export interface Origin {
+  readonly source: ImageSource;
+  /** The model as the caller named it. */
+  readonly modelName: string;
+}
+
 /** What `explain` gives: a selection with maps, curves and metrics. */
 export class ExplanationResult extends SelectionResult {
+  readonly #origin: Origin | undefined;
+
+  constructor(document: LensDocument, origin?: Origin) {
+    super(document);
+    this.#origin = origin;
+  }
+
+  /** The picture as it was given; undefined where the document was read from a file. */
+  get source(): ImageSource | undefined {
+    return this.#origin?.source;
+  }
+
+  /** The model as it was named; undefined where the document was read from a file. */
+  get modelName(): string | undefined {
+    return this.#origin?.modelName;
+  }
+
   /** The joint map first, then one for each token; none where the answer does not depend on the image. */
   get maps(): readonly ResultMap[] {
     return this.explanation.maps.map((map) => {
@@ -145,6 +170,13 @@ export class ExplanationResult extends SelectionResult {
 
 /** What `compare` gives: several explanations that differ in one thing. */
 export class ComparisonResult extends LensResult {
+  readonly #origins: readonly (Origin | undefined)[];
+
+  constructor(document: LensDocument, origins: readonly (Origin | undefined)[] = []) {
+    super(document);
+    this.#origins = origins;
+  }
+
   get axis(): CompareAxis {
     return this.document.axis!;
   }
@@ -152,13 +184,16 @@ export class ComparisonResult extends LensResult {
   get explanations(): readonly ExplanationResult[] {
     const { schemaVersion, images, explanations } = this.document;
     return explanations.map(
-      (explanation) =>
-        new ExplanationResult({
-          schemaVersion,
-          kind: 'explanation',
-          images: [images[explanation.image]!],
-          explanations: [{ ...explanation, image: 0 }],
-        }),
+      (explanation, i) =>
+        new ExplanationResult(
+          {
+            schemaVersion,
+            kind: 'explanation',
+            images: [images[explanation.image]!],
+            explanations: [{ ...explanation, image: 0 }],
+          },
+          this.#origins[i],
+        ),
     );
   }
 

@@ -1,4 +1,5 @@
 import { describeModel, generateAnswer, tokenizeAnswer } from './model-tasks.ts';
+import { evaluate } from './tasks/evaluate.ts';
 import { explain } from './tasks/explain.ts';
 import { selectTokens } from './tasks/select-tokens.ts';
 
@@ -9,6 +10,7 @@ export const TASKS = {
   tokenize: tokenizeAnswer,
   selectTokens,
   explain,
+  evaluate,
 } as const;
 
 export type TaskName = keyof typeof TASKS;

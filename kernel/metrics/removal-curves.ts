@@ -12,6 +12,9 @@ export interface RemovalOptions {
 export interface RemovalCurves {
   readonly deletion: Curve;
   readonly insertion: Curve;
+  /** Mean probability of the explained tokens with the whole image and with nothing of it: what the curves are normalised by. */
+  readonly image: number;
+  readonly nothing: number;
 }
 
 /** The paper's 50 takes 20 of 1024 cells a step. */
@@ -67,5 +70,5 @@ export async function removalCurves(
     const y = scores.slice(from, from + counts.length).map((score) => (score - nothing) / (image - nothing));
     return { kind, baseline, x, y, score: mean(y) };
   };
-  return { deletion: curve('deletion', 2), insertion: curve('insertion', 2 + counts.length) };
+  return { deletion: curve('deletion', 2), insertion: curve('insertion', 2 + counts.length), image, nothing };
 }
