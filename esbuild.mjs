@@ -1,11 +1,11 @@
 /** Bundles what there is into dist/: the library, the command and the engine for Node; the viewers for browsers. */
 import { existsSync } from 'node:fs';
-import { chmod, cp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const { version } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
+const { name, version, description, license } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
 const production = !process.argv.includes('--development');
 
 const common = {
@@ -60,6 +60,16 @@ const bundles = [
   { ...browser, format: 'iife', entryPoints: { page: 'renderer/page.ts' } },
 ];
 
+/** JupyterLab's prebuilt extension is a folder. Its script is named by its content, so that no browser keeps an old one. */
+const labextension = {
+  ...browser,
+  format: 'iife',
+  sourcemap: false,
+  outdir: 'dist/labextension/static',
+  entryNames: '[name].[hash]',
+  entryPoints: { remoteEntry: 'renderer/jupyterlab/index.ts' },
+};
+
 /** Entries that do not exist are left out: a part of the project can be built alone. */
 function existing(entryPoints) {
   return Object.fromEntries(Object.entries(entryPoints).filter(([, file]) => existsSync(file)));
@@ -77,6 +87,12 @@ const made = new Set(results.flatMap(({ metafile }) => Object.keys(metafile.outp
 for (const entry of await readdir('dist', { withFileTypes: true })) {
   if (entry.isFile() && !made.has(entry.name)) await rm(join('dist', entry.name));
 }
+await rm('dist/labextension', { recursive: true, force: true });
+const lab = await build(labextension);
+const entry = Object.keys(lab.metafile.outputs).find((file) => file.endsWith('.js'));
+const _build = { load: `static/${basename(entry)}`, mimeExtension: './mimeExtension' };
+const manifest = { name, version, description, license, jupyterlab: { mimeExtension: true, _build } };
+await writeFile('dist/labextension/package.json', `${JSON.stringify(manifest, undefined, 2)}\n`);
 // The logos that Jupyter shows.
 await cp('kernel/jupyter/logos', 'dist/logos', { recursive: true });
 // npm makes the command executable when it installs the package, but a checkout runs it in place.
