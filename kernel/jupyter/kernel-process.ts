@@ -98,6 +98,7 @@ export class KernelProcess {
     this.#streams = (['stdout', 'stderr'] as const).map(
       (name) => new MarkedStream(child[name]!, (text) => this.#output({ type: 'stream', name, text })),
     );
+    let failure: string | undefined;
     let isReady!: (info: KernelInfo) => void;
     let hasFailed!: (error: Error) => void;
     this.ready = new Promise((resolve, reject) => {
@@ -108,13 +109,14 @@ export class KernelProcess {
     this.ready.catch(() => undefined);
     child.on('message', (message: FromKernel) => {
       if (message.kind === 'ready') isReady(message.info);
-      else if (message.kind === 'failed') hasFailed(new KernelGone(message.error.traceback.join('\n')));
+      else if (message.kind === 'failed') failure = message.error.traceback.join('\n');
       else this.#receive(message);
     });
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null, why: string): void => {
         const words = this.#lastWords.trim();
-        const gone = new KernelGone(words === '' || this.#expected ? why : `${why}; it wrote last: ${words}`);
+        const last = words === '' || this.#expected ? why : `${why}; it wrote last: ${words}`;
+        const gone = new KernelGone(failure === undefined ? last : `the kernel could not start: ${failure}`);
         hasFailed(gone);
         for (const pending of this.#pending.values()) pending.reject(gone);
         this.#pending.clear();
