@@ -1,6 +1,7 @@
 """SmolVLM, SmolVLM2 and Idefics3: tiles and the whole picture in one run, pixel shuffle, tokens that name rows and columns."""
 
 import types
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -75,6 +76,7 @@ class Vision(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.vision, self.connector = model.vision_model, model.connector
+        self.patch = model.config.vision_config.patch_size
         self.vision.embeddings.forward = types.MethodType(embed, self.vision.embeddings)
 
     def forward(self, pixel_values, pixel_attention_mask):
@@ -83,8 +85,20 @@ class Vision(nn.Module):
         real = (pixel_values == 0.0).sum(dim=(-1, -2, -3)) != pixel_values.shape[1:].numel()
         pixel_values = pixel_values[real].contiguous()
         mask = pixel_attention_mask.view(batch * count, height, width)[real].contiguous()
-        patches = mask.view(-1, SIDE // PATCH, PATCH, SIDE // PATCH, PATCH).sum(dim=(2, 4)) > 0
+        rows, columns = height // self.patch, width // self.patch
+        patches = mask.view(-1, rows, self.patch, columns, self.patch).sum(dim=(2, 4)) > 0
         return self.connector(self.vision(pixel_values=pixel_values, patch_attention_mask=patches).last_hidden_state)
+
+
+def trace_encoder(folder: Path, model: nn.Module) -> None:
+    """onnx/vision_encoder.onnx, with its projector"""
+    side = model.config.vision_config.image_size
+    inputs = {
+        "pixel_values": torch.randn(2, 3, 3, side, side), "pixel_attention_mask": torch.ones(2, 3, side, side, dtype=torch.bool),
+    }
+    sizes = {0: "batch_size", 1: "num_images"}
+    axes = {"pixel_values": sizes, "pixel_attention_mask": sizes, "image_features": {0: "total_images"}}
+    layout.trace_vision(folder, Vision(model.model), inputs, axes, opset=14)
 
 
 def main() -> None:
@@ -109,12 +123,7 @@ def main() -> None:
     runs = record.record(NAME, model, processor)
     layout.trace_embedding(folder, model.model.text_model.embed_tokens)
     layout.trace_decoder(folder, layout.Decoder(model.model.text_model, model.lm_head), model.config.text_config)
-    inputs = {
-        "pixel_values": torch.randn(2, 3, 3, SIDE, SIDE), "pixel_attention_mask": torch.ones(2, 3, SIDE, SIDE, dtype=torch.bool),
-    }
-    sizes = {0: "batch_size", 1: "num_images"}
-    axes = {"pixel_values": sizes, "pixel_attention_mask": sizes, "image_features": {0: "total_images"}}
-    layout.trace_vision(folder, Vision(model.model), inputs, axes, opset=14)
+    trace_encoder(folder, model)
     # Published conversions take truth values.
     given = [(case, {**inputs, "pixel_attention_mask": inputs["pixel_attention_mask"].bool()}) for case, inputs in runs]
     record.check_graphs(NAME, given, special["<image>"])
