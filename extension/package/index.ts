@@ -86,6 +86,8 @@ async function stageOwnFiles(root: string, staging: string, manifest: Manifest):
       filter: (source) => !omit?.test(source),
     });
   }
+  // Everything in the staging folder is wanted; without this file vsce doubts it.
+  await writeFile(path.join(staging, '.vscodeignore'), '');
   const kept = Object.fromEntries(Object.entries(manifest).filter(([key]) => !NOT_IN_MANIFEST.has(key)));
   await writeFile(path.join(staging, 'package.json'), JSON.stringify(kept, undefined, 2));
 }
@@ -117,7 +119,7 @@ async function importedPackages(root: string, names: readonly string[]): Promise
   const dist = path.join(root, 'dist');
   const bundles = (await readdir(dist)).filter((file) => /\.c?js$/.test(file) && !/^(page|renderer)\.js$/.test(file));
   const text = (await Promise.all(bundles.map((file) => readFile(path.join(dist, file), 'utf8')))).join('\n');
-  return names.filter((name) => [`"${name}"`, `"${name}/`].some((quoted) => text.includes(quoted)));
+  return names.filter((name) => new RegExp(`["'\`]${name}["'\`/]`).test(text));
 }
 
 /** A package of another platform, which is not installed here. @returns its folder, in a temporary one */

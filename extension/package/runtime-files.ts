@@ -47,7 +47,7 @@ function wanted(name: string, { os, cpu }: Target): ((file: string) => boolean) 
     // Without languages and plug-ins.
     dayjs: (file) => file === 'dayjs.min.js',
     // Its version 3 and its CommonJS twin are in the package too.
-    zod: (file) => /^(index|v4\/.*)\.(js|d\.ts)$/.test(file),
+    zod: (file) => /^(index|mini\/.*|v4\/.*)\.(js|d\.ts)$/.test(file),
     '@types/node': (file) => file.endsWith('.d.ts'),
     'undici-types': (file) => file.endsWith('.d.ts'),
   };

@@ -29,6 +29,8 @@ const SETTINGS = {
   'extensions.ignoreRecommendations': true,
   'window.autoDetectColorScheme': false,
   'notebook.output.scrolling': false,
+  // code-server's own is not installed; people have one, and it has opinions about cells.
+  'typescript.tsdk': path.resolve('node_modules/typescript/lib'),
 };
 
 export interface HostOptions {

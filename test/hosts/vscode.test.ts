@@ -81,6 +81,10 @@ describe('VS Code, with the packaged extension', function () {
     if (workspace) await rm(workspace, { recursive: true, force: true });
   });
 
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') await screenshot('failed');
+  });
+
   const states = () => host.call<readonly CellState[]>(STATE);
   const screenshot = (name: string) => host.page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
   const heat = (): Locator => host.outputs.locator('.heat').first();
