@@ -5,7 +5,9 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const { name, version, description, license } = JSON.parse(await readFile(new URL('package.json', import.meta.url), 'utf8'));
+const { name, version, description, license } = JSON.parse(
+  await readFile(new URL('package.json', import.meta.url), 'utf8'),
+);
 const production = !process.argv.includes('--development');
 
 const common = {
@@ -36,7 +38,7 @@ const bundles = [
     ...node,
     entryPoints: {
       index: 'kernel/index.ts',
-      onnx: 'kernel/onnx/index.ts',
+      onnx: 'kernel/onnx.ts',
       'lvlm-lens': 'kernel/cli/lvlm-lens.ts',
       engine: 'kernel/engine/server.ts',
       kernel: 'kernel/jupyter/kernel.ts',

@@ -6,6 +6,7 @@ import { jupyterInstallCommand, jupyterUninstallCommand, type PlaceFlags } from 
 import { explainCommand, type ExplainFlags } from './explain.ts';
 import { exportCommand } from './export.ts';
 import { addModelsCommand } from './models.ts';
+import { addOnnxCommand } from './onnx.ts';
 import { runCommand } from './run.ts';
 
 /** @param signal aborts at Ctrl+C */
@@ -62,6 +63,7 @@ export function createProgram(signal: AbortSignal): Command {
     .action((notebook: string, flags: { output?: string }) => exportCommand(notebook, flags));
 
   addModelsCommand(program, signal);
+  addOnnxCommand(program);
 
   program
     .command('demo')

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { LensError } from '../errors.ts';
@@ -8,6 +8,7 @@ import type { Attribute, Constant, FileRange, GraphInput, Node } from './graph.t
 import { Graph, isReference } from './graph.ts';
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto } from './proto/onnx_pb.ts';
 import { AttributeProto_AttributeType, ModelProtoSchema, TensorProto_DataLocation } from './proto/onnx_pb.ts';
+import { skim } from './skim.ts';
 import { upgrade } from './upgrade.ts';
 
 /** Tensors up to this many bytes are kept inline; larger ones stay in their file. */
@@ -15,26 +16,26 @@ const INLINE_BYTES = 1024;
 
 const EXPORT_AGAIN = 'Download or export the model again';
 
+/** No protobuf message can be longer. */
+const LARGEST_FILE = 2 ** 31 - 1;
+
 interface Source {
   readonly path: string;
-  /** `path` with links followed, as in the Hub's cache: onnxruntime refuses weights that a link leads out of their folder. */
-  readonly real: string;
-  /** The whole file; initializers are ranges of it. */
-  readonly bytes: Uint8Array;
 }
 
 /**
- * Reads an ONNX file. Weights stay where they are: the graph holds their file, offset and length, whether they lie in the
- * `.onnx` file itself or in external data beside it. Older operator forms are brought to opset 18 (see upgrade.ts).
+ * Reads an ONNX file. Weights stay where they are: the graph holds their file (the real one, where links lead to it), offset and
+ * length, whether they lie in the `.onnx` file itself or in external data beside it; of both, only the rest is read. Older
+ * operator forms are brought to opset 18 (see upgrade.ts).
  *
  * @throws LensError if the file is missing, is not ONNX, is cut off, or lacks its external data
  */
 export function readGraph(path: string): Graph {
   const file = resolve(path);
-  const bytes = readBytes(file);
+  checkFile(file);
   let model: ModelProto;
   try {
-    model = fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false });
+    model = fromBinary(ModelProtoSchema, skim(file, INLINE_BYTES), { readUnknownFields: false });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new LensError(
@@ -56,7 +57,7 @@ export function readGraph(path: string): Graph {
       'Inline them with onnx.inliner.inline_local_functions and save the model again',
     );
   }
-  const graph = toGraph(model.graph, { path: file, real: realpathSync(file), bytes });
+  const graph = toGraph(model.graph, { path: file });
   for (const { domain, version } of model.opsetImport) {
     graph.opsets.set(domain === 'ai.onnx' ? '' : domain, Number(version));
   }
@@ -64,17 +65,25 @@ export function readGraph(path: string): Graph {
   return graph;
 }
 
-function readBytes(file: string): Uint8Array {
+function checkFile(file: string): void {
   if (!existsSync(file)) {
     throw new LensError(`the ONNX file "${file}" does not exist`, 'Check the path, or download the model again');
   }
   try {
-    return readFileSync(file);
+    accessSync(file, constants.R_OK);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new LensError(`cannot read the ONNX file "${file}": ${reason}`, 'Check that it is a readable file', {
-      cause,
-    });
+    throw new LensError(`cannot read the ONNX file "${file}": ${reason}`, 'Check that you may read it', { cause });
+  }
+  const facts = statSync(file);
+  if (!facts.isFile()) {
+    throw new LensError(`cannot read the ONNX file "${file}": it is no file`, 'Name the .onnx file itself');
+  }
+  if (facts.size > LARGEST_FILE) {
+    throw new LensError(
+      `"${file}" has ${String(facts.size)} bytes, and no ONNX file can be larger than 2 GB`,
+      'Export the model with its weights as external data (onnx.save_model(..., save_as_external_data=True))',
+    );
   }
 }
 
@@ -199,9 +208,6 @@ function toConstant(tensor: TensorProto, source: Source): Constant {
         EXPORT_AGAIN,
       );
     }
-    // protobuf gives a view of the file's buffer, so its position is the position in the file.
-    const offset = tensor.rawData.byteOffset - source.bytes.byteOffset;
-    if (length > INLINE_BYTES) return { dtype, dims, data: { file: source.real, offset, length } };
     return { dtype, dims, data: tensor.rawData.slice() };
   }
   return { dtype, dims, data: fieldData(tensor, dtype, sizeOf(dims), source) };
@@ -235,6 +241,13 @@ function externalRange(tensor: TensorProto, length: number, source: Source): Fil
     throw new LensError(
       `the weights of "${source.path}" are missing: "${file}" does not exist`,
       `Put "${location}" beside the .onnx file; on the Hugging Face Hub it lies in the same folder`,
+    );
+  }
+  const stated = Number(facts.get('length') ?? length);
+  if (stated !== length) {
+    throw new LensError(
+      `tensor "${tensor.name}" of "${source.path}" holds ${String(stated)} bytes where its shape needs ${String(length)}`,
+      EXPORT_AGAIN,
     );
   }
   const size = statSync(file).size;

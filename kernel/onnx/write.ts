@@ -1,4 +1,5 @@
-import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { LensError } from '../errors.ts';
@@ -47,7 +48,8 @@ export function folderOfAll(files: readonly string[]): string | undefined {
   return folder;
 }
 
-const isInside = (path: string, folder: string): boolean => {
+/** Whether a path lies in a folder or below it. */
+export const isInside = (path: string, folder: string): boolean => {
   const way = relative(folder, path);
   return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
 };
@@ -58,11 +60,12 @@ const isInside = (path: string, folder: string): boolean => {
  * @throws LensError if weights lie outside `folder`, where onnxruntime refuses to read them
  */
 export function serialise(graph: Graph, folder = weightsFolder(graph) ?? '.'): Uint8Array {
+  const real = existsSync(folder) ? realpathSync(folder) : resolve(folder);
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
     producerName: 'lvlm-lens',
     opsetImport: [...graph.opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
-    graph: graphProto(graph, folder),
+    graph: graphProto(graph, real),
   });
   return toBinary(ModelProtoSchema, model);
 }
