@@ -2,6 +2,7 @@ import { LensError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import { gemma3 } from './families/gemma3.ts';
 import { llava } from './families/llava.ts';
+import { llavaOnevision } from './families/llava-onevision.ts';
 import { paligemma } from './families/paligemma.ts';
 import { qwenVl } from './families/qwen-vl.ts';
 import { smolvlm } from './families/smolvlm.ts';
@@ -12,6 +13,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   gemma3,
   idefics3: smolvlm,
   llava,
+  llava_onevision: llavaOnevision,
   paligemma,
   qwen2_vl: qwenVl,
   qwen2_5_vl: qwenVl,

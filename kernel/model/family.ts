@@ -13,6 +13,8 @@ export interface FamilySite {
   readonly imageToken: string;
   /** Inputs that an encoder's file declares, by name: exports of one family differ. */
   inputs(graph: string): ReadonlyMap<string, ValueInfo>;
+  /** Values of a weight that is an output of a graph, under that name; undefined where there is none. */
+  constant(graph: string, output: string): Float32Array | undefined;
 }
 
 /** The few facts in which one family of models differs from another. */

@@ -18,6 +18,7 @@ import type {
   ScorerOptions,
   TokenisedText,
 } from './loaded-model.ts';
+import { constantValues, producers, readGraph } from '../onnx/index.ts';
 import { Prompter } from './prompt.ts';
 import { modelProvenance } from './provenance.ts';
 import { OnnxScorer } from './scorer.ts';
@@ -63,6 +64,7 @@ export async function openParts(model: string): Promise<ModelParts> {
       imageToken: image.token,
       tokenOf: (id: number) => tokenizer.tokenOf(id),
       inputs: (graph: string) => sessions[graph]!.inputs,
+      constant: (graph: string, output: string) => constantOutput(files.graphs[graph]!, output),
     };
     const plan = family.vision(site);
     const contextLength = contextOf(files);
@@ -91,6 +93,20 @@ export async function openParts(model: string): Promise<ModelParts> {
     await Promise.all(opened.map((session) => session.release()));
     throw problem;
   }
+}
+
+/** A weight that a graph gives out, perhaps in another element type. */
+function constantOutput(file: string, output: string): Float32Array | undefined {
+  const graph = readGraph(file);
+  if (!graph.outputs.includes(output)) return undefined;
+  const makers = producers(graph);
+  let name = output;
+  for (let node = makers.get(name); node !== undefined; node = makers.get(name)) {
+    if (node.op !== 'Identity' && node.op !== 'Cast') return undefined;
+    name = node.inputs[0]!;
+  }
+  const constant = graph.constants.get(name);
+  return constant === undefined ? undefined : Float32Array.from(constantValues(constant));
 }
 
 function imageToken(files: ModelFiles, family: Family, tokenizer: TextTokenizer): { id: number; token: string } {

@@ -118,3 +118,14 @@ export function planKey({ key, stacks, fusion, rows }: VisionPlan): string {
   ];
   return JSON.stringify([key, stacks.map(stack), fusion, rows]);
 }
+
+/** Views rendered one by one as one stack. */
+export function joinedPlanes(views: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(views.reduce((sum, view) => sum + view.length, 0));
+  let at = 0;
+  for (const view of views) {
+    whole.set(view, at);
+    at += view.length;
+  }
+  return whole;
+}

@@ -108,6 +108,7 @@ describe('against PyTorch', function () {
       imageToken: '<image>',
       tokenOf: () => undefined,
       inputs: () => new Map(),
+      constant: () => undefined,
     });
     embed = await Session.open(files.graphs.embed_tokens!);
     sessions = new ScoreSessions(files.graphs);

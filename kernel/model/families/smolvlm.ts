@@ -4,7 +4,7 @@ import { FILTER_BY_NUMBER, resizePixels } from '../../image/resample.ts';
 import type { Pixels } from '../../image/resample.ts';
 import type { Family } from '../family.ts';
 import { cutOut, normalised } from '../views.ts';
-import { gridCells } from '../vision-plan.ts';
+import { gridCells, joinedPlanes } from '../vision-plan.ts';
 import type { PictureSize, View } from '../vision-plan.ts';
 
 const side = z.number().int().positive();
@@ -77,7 +77,7 @@ export const smolvlm: Family = {
                 values: 1,
               },
             },
-            render: (pixels) => planes(picturesOf(pixels).map((view) => normalised(view, preprocessor))),
+            render: (pixels) => joinedPlanes(picturesOf(pixels).map((view) => normalised(view, preprocessor))),
             normalise: (pixels) => normalised(pixels, preprocessor),
           },
         ],
@@ -146,14 +146,4 @@ function placeholder(rows: number, cols: number, tokens: string): string {
     return `${line.join('')}\n`;
   });
   return `${tiles.join('')}${rows > 0 ? '\n' : ''}${around}<global-img>${tokens}${around}`;
-}
-
-function planes(views: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(views.reduce((sum, view) => sum + view.length, 0));
-  let at = 0;
-  for (const view of views) {
-    whole.set(view, at);
-    at += view.length;
-  }
-  return whole;
 }
