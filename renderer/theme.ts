@@ -14,7 +14,9 @@ export function currentTheme(body: HTMLElement = document.body): Theme {
   if (has('vscode-dark')) return { dark: true, contrast: false };
   if (has('vscode-light')) return { dark: false, contrast: false };
   const jupyter = body.dataset['jpThemeLight'];
-  if (jupyter !== undefined) return { dark: jupyter === 'false', contrast };
+  if (jupyter !== undefined) {
+    return { dark: jupyter === 'false', contrast: contrast || /contrast/i.test(body.dataset['jpThemeName'] ?? '') };
+  }
   return { dark: matchMedia('(prefers-color-scheme: dark)').matches, contrast };
 }
 
@@ -34,7 +36,10 @@ export function followTheme(target: HTMLElement, signal: AbortSignal, changed: (
   };
   update();
   const observer = new MutationObserver(update);
-  observer.observe(document.body, { attributes: true, attributeFilter: ['class', 'data-jp-theme-light'] });
+  observer.observe(document.body, {
+    attributes: true,
+    attributeFilter: ['class', 'data-jp-theme-light', 'data-jp-theme-name'],
+  });
   signal.addEventListener('abort', () => observer.disconnect());
   for (const query of QUERIES) matchMedia(query).addEventListener('change', update, { signal });
 }

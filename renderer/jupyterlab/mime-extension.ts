@@ -22,7 +22,10 @@ export function mimeExtension(Base: typeof Widget): IRenderMime.IExtension {
 
     constructor() {
       // The view has keys of its own: an arrow within it must not choose another cell, nor Enter edit one.
-      super({ node: element('div', { class: 'lvlm-lens', 'data-lm-suppress-shortcuts': 'true' }) });
+      const node = element('div', { class: 'lvlm-lens', 'data-lm-suppress-shortcuts': 'true' });
+      // JupyterLab makes outputs scroll, and a region that scrolls has to be reached by keyboard. The view fits any width.
+      node.style.overflow = 'visible';
+      super({ node });
     }
 
     async renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {

@@ -13,6 +13,8 @@ interface SharedModule<Exports> {
 export function newest<Exports>(versions: SharedVersions<Exports>): SharedModule<Exports> | undefined {
   const order = new Intl.Collator('en', { numeric: true });
   const rank = ({ loaded, eager }: SharedModule<Exports>): number => (loaded || eager ? 1 : 0);
-  const [best] = Object.entries(versions).sort(([a, one], [b, other]) => rank(other) - rank(one) || order.compare(b, a));
+  const [best] = Object.entries(versions).sort(
+    ([a, one], [b, other]) => rank(other) - rank(one) || order.compare(b, a),
+  );
   return best?.[1];
 }

@@ -185,9 +185,9 @@ export async function stage(browser: Browser, script: string, lens: LensDocument
 
 const require = createRequire(import.meta.url);
 
-/** What axe-core finds wrong, one line for each kind of fault. */
-export async function axeFindings(page: Page): Promise<readonly string[]> {
+/** What axe-core finds wrong on the page, or in a part of it, one line for each kind of fault. */
+export async function axeFindings(page: Page, part?: string): Promise<readonly string[]> {
   await page.evaluate(await readFile(require.resolve('axe-core/axe.min.js'), 'utf8'));
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
+  const { violations } = (await page.evaluate(`axe.run(${part ? JSON.stringify(part) : ''})`)) as AxeResults;
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
