@@ -9,6 +9,8 @@ interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   gradient: () => import('./gradient.ts'),
   faithfulness: () => import('./faithfulness.ts'),
+  fullsize: () => import('./fullsize.ts'),
+  renderer: () => import('./renderer.ts'),
 };
 
 const [name, ...args] = process.argv.slice(2);

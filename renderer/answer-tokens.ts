@@ -48,8 +48,38 @@ export function largestSegmentRatio({ explanations }: LensDocument, by: Segmenta
 interface Chip {
   readonly segment: Segment;
   readonly element: HTMLElement;
-  /** What it last showed, so that only those that change are touched. */
-  shown: string;
+  /** What it last showed, so that only what changes is touched. */
+  shown: ChipState;
+}
+
+interface ChipState {
+  readonly active: boolean;
+  readonly selected: boolean;
+  /** Whether the looked-at place matters for it. */
+  readonly marked: boolean;
+  /** The colour in which it is held, or ''. */
+  readonly pin: string;
+  /** Its strength at the looked-at place, 0 … 1, and the value as it is written there. */
+  readonly level: number;
+  readonly value: string;
+}
+
+const PLAIN: ChipState = { active: false, selected: false, marked: false, pin: '', level: 0, value: '' };
+
+function show(chip: Chip, now: ChipState): void {
+  const { element: shown, shown: before } = chip;
+  chip.shown = now;
+  for (const name of ['active', 'selected', 'marked'] as const) {
+    if (now[name] !== before[name]) shown.classList.toggle(name, now[name]);
+  }
+  if (now.pin !== before.pin) {
+    shown.classList.toggle('pinned', now.pin !== '');
+    shown.setAttribute('aria-pressed', String(now.pin !== ''));
+    shown.style.setProperty('--pin', now.pin);
+  }
+  if (now.level !== before.level) shown.style.setProperty('--level', String(now.level));
+  // Drawn by the style sheet: it is no part of the answer's text or of the chip's name; the read-out says it.
+  if (now.value !== before.value) shown.dataset['place'] = now.value;
 }
 
 function createChips({ text }: Explanation['answer'], segments: readonly Segment[], explanation: Explanation) {
@@ -77,7 +107,7 @@ function createChips({ text }: Explanation['answer'], segments: readonly Segment
     chip.classList.toggle('against', segment.llr < 0);
     chip.classList.toggle('mapped', mappedTokens(explanation, segment.tokens) > 0);
     chip.classList.toggle('unspoken', word === '');
-    chips.push({ segment, element: chip, shown: '' });
+    chips.push({ segment, element: chip, shown: PLAIN });
     parts.push(chip, word === '' ? '' : piece.slice(blank + word.length));
   }
   parts.push(text.slice(written));
@@ -163,30 +193,19 @@ export function createAnswer(panel: Panel): HTMLElement {
     for (const chip of chips) {
       const { segment } = chip;
       const strength = strengths.get(segment);
-      const pin = pins.get(segment);
-      const classes = [
-        segment === active ? 'active' : '',
-        pin === undefined ? '' : 'pinned',
-        segment.tokens.some((token) => selected.has(token)) ? 'selected' : '',
-        strength && matters(strength, state) ? 'marked' : '',
-      ];
-      const level = strength ? strength.level.toFixed(2) : '0';
-      const value = strength ? placeValue(strength.value, strength.scale) : '';
-      const shown = [...classes, pin, level, value].join();
-      if (shown === chip.shown) continue;
-      chip.shown = shown;
-      for (const [at, name] of CLASSES.entries()) chip.element.classList.toggle(name, classes[at] !== '');
-      chip.element.setAttribute('aria-pressed', String(pin !== undefined));
-      chip.element.style.setProperty('--level', level);
-      chip.element.style.setProperty('--pin', pin ?? 'transparent');
-      // Drawn by the style sheet: it is no part of the answer's text or of the chip's name; the read-out says it.
-      chip.element.dataset['place'] = value;
+      show(chip, {
+        active: segment === active,
+        selected: segment.tokens.some((token) => selected.has(token)),
+        marked: strength !== undefined && matters(strength, state),
+        pin: pins.get(segment) ?? '',
+        // In twenty steps of colour: a finer one is not seen, and fewer chips need to be drawn anew.
+        level: strength ? Math.round(strength.level * 20) / 20 : 0,
+        value: strength ? placeValue(strength.value, strength.scale) : '',
+      });
     }
   }, signal);
   return answer;
 }
-
-const CLASSES = ['active', 'pinned', 'selected', 'marked'] as const;
 
 type Move = (at: number, chips: readonly Chip[]) => number;
 

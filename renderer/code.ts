@@ -97,7 +97,7 @@ function literal(value: unknown, indent = ''): string {
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).filter(([, item]) => item !== undefined);
     const lines = entries.map(([name, item]) => {
-      const key = NAME.test(name) && name !== '__proto__' ? name : `[${JSON.stringify(name)}]`;
+      const key = NAME.test(name) && name !== '__proto__' ? name : `[${quoted(name)}]`;
       return `${indent}  ${key}: ${literal(item, `${indent}  `)},\n`;
     });
     return lines.length === 0 ? '{}' : `{\n${lines.join('')}${indent}}`;

@@ -2,7 +2,7 @@
 import { dot, gridY, lineY, ruleX, ruleY, text } from '@observablehq/plot';
 import type { Curve, Explanation } from '../kernel/document.ts';
 import { BASELINE_NOTES } from './baseline.ts';
-import { element } from './element.ts';
+import { afterPaint, element } from './element.ts';
 import { drawChart } from './plot-chart.ts';
 import type { CurveStep } from './store.ts';
 import type { Panel } from './subject.ts';
@@ -159,19 +159,17 @@ export function createCurves(panel: Panel): HTMLElement | null {
   const drawable = curves.flatMap(({ x }, at) => (x.length > 1 ? [at] : []));
   const box = element('div', { class: 'curves', role: 'group', 'aria-label': 'How faithful the map is' });
   if (drawable.length > 0) {
-    const drawing = element('figure', {});
+    // The box has its shape before the drawing is there: nothing moves when it comes.
+    const drawing = element('figure', { style: { 'aspect-ratio': `${WIDTH} / ${HEIGHT}` } });
+    const shown = drawable.map((at) => curves[at]!);
     let before: CurveStep | null | undefined;
-    store.watch(({ step }) => {
-      const own = step?.panel === index ? step : null;
-      if (own === before) return;
-      before = own;
-      drawing.replaceChildren(
-        chart(
-          drawable.map((at) => curves[at]!),
-          own,
-          curves,
-        ),
-      );
+    afterPaint(() => {
+      store.watch(({ step }) => {
+        const own = step?.panel === index ? step : null;
+        if (own === before) return;
+        before = own;
+        drawing.replaceChildren(chart(shown, own, curves));
+      }, signal);
     }, signal);
     box.append(drawing);
     if (explanation.maps.length > 0) box.append(createScrubber(panel, curves, drawable));

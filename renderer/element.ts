@@ -48,3 +48,12 @@ export function canvasOf(width: number, height: number) {
   if (!context) throw new Error('this browser gives no canvas to draw on');
   return { canvas, context };
 }
+
+/** Does what can wait once the first frame with the rest is painted, unless the view is gone by then. */
+export function afterPaint(act: () => void, signal: AbortSignal): void {
+  const frame = requestAnimationFrame(() => {
+    const timer = setTimeout(act);
+    signal.addEventListener('abort', () => clearTimeout(timer));
+  });
+  signal.addEventListener('abort', () => cancelAnimationFrame(frame));
+}

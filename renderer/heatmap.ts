@@ -7,7 +7,7 @@ import { resample, type Field, type Scale } from './saliency.ts';
 import type { ViewState } from './store.ts';
 
 /** The canvas's longer side, in px. Bilinear saliency has no finer detail; the browser smooths the rest of the way. */
-export const HEAT_SIDE = 384;
+export const HEAT_SIDE = 256;
 
 /** One map of those that are shown: with a colour of its own where there are several. */
 export interface HeatLayer {

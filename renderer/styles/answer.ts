@@ -17,11 +17,14 @@ export const ANSWER = `
 .chip.pinned { background-color: var(--fg); color: var(--paper); box-shadow: inset 0 -4px 0 var(--pin); }
 .answer.placed .chip.pinned { background-color: var(--fg); }
 .chip.marked:not(.pinned) { box-shadow: 0 0 0 2px var(--place); }
-.answer.placed .chip.mapped::after {
-  content: attr(data-place); position: absolute; left: 50%; bottom: calc(100% - 1px); translate: -50% 0; padding: 0 3px; border-radius: 3px; z-index: 1;
+.chip.mapped::after {
+  content: attr(data-place); position: absolute; left: 50%; bottom: calc(100% - 1px); width: 30px; height: 13px; margin-left: -15px; z-index: 1;
+  /* A box of its own: its text changes with every move over the picture, and the answer is not to be laid out anew for it. */
+  contain: strict; visibility: hidden; text-align: center; border-radius: 3px;
   color: var(--quiet); font-size: 10px; line-height: 13px; white-space: nowrap; pointer-events: none;
 }
-.answer.placed[data-segmentation='sentences'] .chip.mapped::after { left: 6px; translate: none; }
+.answer.placed .chip.mapped::after { visibility: visible; }
+.answer.placed[data-segmentation='sentences'] .chip.mapped::after { left: 18px; }
 .answer.placed .chip.marked::after { background: var(--place); color: var(--place-fg); }
 .readout { min-height: 4.5em; max-width: 68ch; text-wrap: pretty; overflow-wrap: anywhere; }
 .readout.hint { color: var(--quiet); }

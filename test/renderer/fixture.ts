@@ -322,3 +322,19 @@ export async function largeDocument(): Promise<LensDocument> {
     explanations: [explanation({ words })],
   };
 }
+
+/** An answer of many tokens, each with a map of its own, over a picture of the usual size. */
+export async function crowdedDocument(count = 200): Promise<LensDocument> {
+  const things: readonly Thing[] = ['dog', 'cat', 'house', 'sun'];
+  const names = ['a', 'dog', 'and', 'grey', 'cats', 'behind', 'the', 'house', 'shining', 'sun'];
+  const words = Array.from({ length: count }, (_, at): Word => {
+    const text = `${at === 0 ? '' : ' '}${names[(at * 7) % names.length]}${at % 12 === 11 ? '.' : ''}`;
+    return { text, llr: 1.1 + ((at * 13) % 50) / 10, reason: 'visual', thing: things[at % things.length]! };
+  });
+  return {
+    schemaVersion: 1,
+    kind: 'explanation',
+    images: [await drawStreet()],
+    explanations: [explanation({ words })],
+  };
+}

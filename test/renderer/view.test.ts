@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { rgb } from 'd3-color';
-import { interpolateViridis } from 'd3-scale-chromatic';
-import type { Browser, Locator, Page } from 'playwright-core';
-import type { SaliencyMap } from '../../kernel/document.ts';
+import type { Browser, Page } from 'playwright-core';
 import {
   PLACES,
   comparisonDocument,
@@ -11,62 +8,8 @@ import {
   noDependenceDocument,
   selectionDocument,
 } from './fixture.ts';
-import { HOSTS, axeFindings, bundle, dispose, draw, emptyStage, openBrowser, stage } from './stage.ts';
-
-/** The canvas's pixels at the centres of a grid's cells, RGBA, row-major. */
-async function pixelsOf(page: Page, rows: number, cols: number, panel = 0): Promise<readonly (readonly number[])[]> {
-  return page
-    .locator('.heat')
-    .nth(panel)
-    .evaluate(
-      (canvas, [down, across]) => {
-        const { width, height } = canvas as HTMLCanvasElement;
-        const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
-        return Array.from({ length: down * across }, (_, cell) => {
-          const x = Math.floor((((cell % across) + 0.5) / across) * width);
-          const y = Math.floor(((Math.floor(cell / across) + 0.5) / down) * height);
-          return [...data.slice((y * width + x) * 4, (y * width + x) * 4 + 4)];
-        });
-      },
-      [rows, cols] as const,
-    );
-}
-
-/** The opacities at the centres of the cells, 0 … 255. */
-async function opacitiesOf(page: Page, panel = 0): Promise<readonly number[]> {
-  return (await pixelsOf(page, 32, 32, panel)).map((pixel) => pixel[3]!);
-}
-
-/** Compares the canvas at the centre of every cell with what the map's bytes say, worked out anew. */
-async function assertShows(page: Page, map: SaliencyMap, panel = 0): Promise<void> {
-  const pixels = await pixelsOf(page, map.rows, map.cols, panel);
-  const bytes = Buffer.from(map.data, 'base64');
-  const [low, high] = [Math.min(...bytes), Math.max(...bytes)];
-  for (let row = 0; row < map.rows; row++) {
-    for (let col = 0; col < map.cols; col++) {
-      const pixel = pixels[row * map.cols + col]!;
-      const level = (bytes[row * map.cols + col]! - low) / (high - low);
-      const alpha = 255 * 0.7 * level ** 0.8;
-      assert.ok(Math.abs(pixel[3]! - alpha) < 12, `row ${row}, column ${col}: opacity ${pixel[3]} and not ${alpha}`);
-      // Where there is hardly any opacity, the canvas cannot hold the colour.
-      if (alpha < 60) continue;
-      const { r, g, b } = rgb(interpolateViridis(level));
-      const off = Math.max(Math.abs(pixel[0]! - r), Math.abs(pixel[1]! - g), Math.abs(pixel[2]! - b));
-      assert.ok(off < 24, `row ${row}, column ${col}: colour ${pixel.slice(0, 3)} and not ${[r, g, b]}`);
-    }
-  }
-}
-
-const chip = (page: Page, text: string): Locator => page.locator('.chip', { hasText: new RegExp(`^${text}`) }).first();
-
-async function texts(page: Page, selector: string): Promise<string[]> {
-  return page.locator(selector).evaluateAll((found) => found.map((one) => one.firstChild?.textContent ?? ''));
-}
-
-async function pointAt(page: Page, { u, v }: { u: number; v: number }, panel = 0): Promise<void> {
-  const box = (await page.locator('.ground').nth(panel).boundingBox())!;
-  await page.mouse.move(box.x + box.width * u, box.y + box.height * v);
-}
+import { assertShows, chip, opacitiesOf, pixelsOf, pointAt, texts } from './gestures.ts';
+import { HOSTS, bundle, dispose, draw, emptyStage, openBrowser, stage } from './stage.ts';
 
 describe('the view, in Chromium', function () {
   let browser: Browser;
@@ -408,35 +351,7 @@ describe('the view, in Chromium', function () {
     });
   });
 
-  describe('accessibility', () => {
-    for (const [name, host] of Object.entries(HOSTS)) {
-      it(`axe-core finds nothing: ${name}`, async () => {
-        page = await stage(browser, script, await explanationDocument(), host);
-        assert.deepEqual(await axeFindings(page), []);
-        await page.locator('.provenance summary').click();
-        await chip(page, 'cat').click();
-        await pointAt(page, PLACES.dog);
-        assert.ok((await page.locator('.chip.marked').count()) > 0);
-        assert.deepEqual(await axeFindings(page), [], 'with a token held and a place pointed at');
-      });
-    }
-
-    for (const [name, make] of [
-      ['a comparison', comparisonDocument],
-      ['no dependence', noDependenceDocument],
-      ['a selection', selectionDocument],
-      ['a narrow view', explanationDocument],
-    ] as const) {
-      it(`axe-core finds nothing: ${name}`, async () => {
-        page = await stage(browser, script, await make(), name === 'a narrow view' ? { width: 340 } : HOSTS.dark);
-        assert.deepEqual(await axeFindings(page), []);
-        const overflow = await page.evaluate(
-          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-        );
-        assert.equal(overflow, 0, 'nothing is wider than the page');
-      });
-    }
-
+  describe('themes', () => {
     it('follows VS Code when its theme changes', async () => {
       page = await stage(browser, script, await explanationDocument(), HOSTS['VS Code light']);
       assert.equal(await page.locator('.lens').getAttribute('data-theme'), 'light');
