@@ -3,6 +3,7 @@ import { describeNode } from '../onnx/attributes.ts';
 import { Builder } from '../onnx/builder.ts';
 import type { Graph, Node } from '../onnx/graph.ts';
 import { consumers, producers } from '../onnx/graph.ts';
+import { castAgain } from './cast-again.ts';
 import { gather } from './contributions.ts';
 import type { DifferentiateOptions } from './path.ts';
 import { gradientRule, lowerPath, valuesBetween } from './path.ts';
@@ -24,6 +25,7 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Read
   lowerPath(graph, options);
   const b = new Builder(graph, 'gradient');
   const forward = [...graph.nodes];
+  const forwardCount = forward.length;
   const makers = producers(graph);
   const readers = consumers(graph);
   const path = valuesBetween(graph, options);
@@ -59,7 +61,7 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Read
       add(node.inputs[i]!, Array.isArray(result) ? (result as readonly Contribution[]) : [result as Contribution]);
     });
   }
-  return Object.fromEntries(
+  const result = Object.fromEntries(
     wrt.map((name) => {
       const gradient = gradientOf(name);
       if (gradient === undefined) {
@@ -71,6 +73,8 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Read
       return [name, b.expand(gradient, graph.dims(name))];
     }),
   );
+  castAgain(graph, forwardCount);
+  return result;
 }
 
 function unitCotangent(b: Builder, value: string): string {

@@ -39,8 +39,8 @@ export const matMulNBits: Rule = (s) => {
 function blockProduct(s: Site): string {
   const { b, node } = s;
   const k = intAttr(node, 'K');
-  const { scaled, shift, blocks, block } = nBitsBlocks(b, node);
   const dy = asMatrix(s, s.dy);
+  const { scaled, shift, blocks, block } = nBitsBlocks(b, node);
   const main = b.op('MatMul', [dy, scaled]);
   const rows = s.dims(dy)[0]!;
   const rest = b.reshape(b.op('MatMul', [dy, shift]), [rows, blocks, 1]);

@@ -60,7 +60,10 @@ export function nBitsBlocks(b: Builder, node: Node): NBitsBlocks {
 }
 
 /** The codes as they are, [N, blocks · block], with scales and shifts [N, blocks]: for a weight whose columns choose their block. */
-export function nBitsGroups(b: Builder, node: Node): { codes: string; scales: string; shift: string } {
+export function nBitsGroups(
+  b: Builder,
+  node: Node,
+): { readonly codes: string; readonly scales: string; readonly shift: string } {
   const { codes, scales, shift } = nBits(b, node);
   return { codes: numbersOf(b, codes, scales), scales, shift };
 }
@@ -82,7 +85,8 @@ function nBits(b: Builder, node: Node): { codes: string; scales: string; shift: 
 /** Codes as numbers of the scales' type, spread out when the graph runs. */
 function numbersOf(b: Builder, codes: string, scales: string): string {
   raiseOpset(b);
-  return b.op('DequantizeLinear', [codes, b.constant(b.graph.type(scales).dtype, [], [1])]);
+  const one = b.constant(b.graph.type(scales).dtype, [], [1]);
+  return b.op('DequantizeLinear', [codes, one]);
 }
 
 const raiseOpset = ({ graph: { opsets } }: Builder): unknown =>

@@ -3,7 +3,7 @@ import { Graph, constantOf, float, int } from '../../../kernel/onnx/index.ts';
 import { random } from '../../autodiff/check.ts';
 
 /** Sizes of the decoder below. */
-export const DECODER = { width: 32, heads: 4, keyHeads: 2, head: 16, hidden: 48, vocabulary: 24, layers: 2 } as const;
+export const DECODER = { width: 32, heads: 4, keyHeads: 2, head: 16, hidden: 256, vocabulary: 24, layers: 2 } as const;
 
 const MICROSOFT = { domain: 'com.microsoft' };
 
