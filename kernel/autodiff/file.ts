@@ -7,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -296,6 +297,8 @@ function hardLink(file: string, folder: string, path: string): string {
   const target = join(folder, `${basename(path, extname(path))}.${basename(file)}`);
   try {
     if (!existsSync(target)) linkSync(file, target);
+    const [source, link] = [statSync(file), statSync(target)];
+    if (source.ino !== link.ino || source.dev !== link.dev) throw new Error(`"${target}" is another file`);
     return target;
   } catch (cause) {
     throw new LensError(

@@ -6,7 +6,7 @@ import type { DifferentiateOptions } from './path.ts';
 import { gradientRule } from './path.ts';
 
 /** Operators that round real numbers to integers of 8 bits, or compute with such: q8 exports are made of them. */
-const ROUNDING: ReadonlySet<string> = new Set([
+export const ROUNDING: ReadonlySet<string> = new Set([
   ...['ConvInteger', 'DynamicQuantizeLinear', 'DynamicQuantizeLSTM', 'DynamicQuantizeMatMul', 'MatMulInteger'],
   ...['MatMulIntegerToFloat', 'QAttention', 'QEmbedLayerNormalization', 'QGemm', 'QLinearAdd', 'QLinearConv'],
   ...['QLinearMatMul', 'QLinearMul', 'QLinearSigmoid', 'QLinearSoftmax', 'QuantizeLinear'],

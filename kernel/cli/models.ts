@@ -1,4 +1,4 @@
-/** `lvlm-lens models list|pull|info|rm` */
+/** `lvlm-lens models list|pull|info|check|rm` */
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { AbortError, LensError } from '../errors.ts';
@@ -15,6 +15,7 @@ import {
   removeModel,
 } from '../hub/index.ts';
 import { embeddedFolder, embeddedModels } from '../model/embedded.ts';
+import { checkModels } from './models-check.ts';
 import { note, print, terminalProgress } from './terminal.ts';
 
 /** Adds the command `models` with its own commands. @param signal aborts at Ctrl+C */
@@ -47,6 +48,15 @@ export function addModelsCommand(program: Command, signal: AbortSignal): void {
     .action((id: string, { revision }: { revision?: string }) => info(id, revision, signal));
 
   models
+    .command('check')
+    .description('what stands between the ONNX files of a folder and a gradient: operators, data types, memory')
+    .argument('<folder>', 'a folder with .onnx files, or one file')
+    .option('--json', 'one JSON object')
+    .option('--dim <name=size>', 'size of an open dimension, for the memory; repeatable', collect)
+    .option('--sequence <tokens>', 'length of sequences, for the memory (default: 256)')
+    .action(checkModels);
+
+  models
     .command('rm')
     .description('remove a model from the cache')
     .argument('<id>', 'organisation/name')
@@ -54,6 +64,8 @@ export function addModelsCommand(program: Command, signal: AbortSignal): void {
     .option('-y, --yes', 'do not ask')
     .action((id: string, flags: { revision?: string; yes?: boolean }) => remove(id, flags, signal));
 }
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 async function listModels(): Promise<void> {
   const rows: string[][] = [];

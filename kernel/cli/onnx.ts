@@ -23,8 +23,8 @@ export function addOnnxCommand(program: Command): void {
     .command('differentiate')
     .description('write a standard ONNX file that computes an output and its gradient with respect to inputs')
     .argument('<model>', 'path of an .onnx file')
-    .requiredOption('--of <output>', 'the output to differentiate; repeatable', collect, [])
-    .requiredOption('--wrt <input>', 'the input to differentiate with respect to; repeatable', collect, [])
+    .requiredOption('--of <output>', 'the output to differentiate; repeatable', collect)
+    .requiredOption('--wrt <input>', 'the input to differentiate with respect to; repeatable', collect)
     .option('-o, --output <file>', 'where to write; default: beside the model, its name with .gradient.onnx')
     .option('--shape <name=sizes>', 'shape of an input, such as pixel_values=1,3,224,224; repeatable', collect, [])
     .option('--dim <name=size>', 'size of a named dimension, such as batch_size=1; repeatable', collect, [])
@@ -36,7 +36,7 @@ export function addOnnxCommand(program: Command): void {
     .action(differentiateCommand);
 }
 
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 function differentiateCommand(model: string, flags: DifferentiateFlags): void {
   const { of, wrt, shape, dim, sum = false, copyWeights = false } = flags;
