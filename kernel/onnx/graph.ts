@@ -107,6 +107,11 @@ export function constantOf(dtype: DType, dims: readonly number[], values: ArrayL
 export const isReference = (constant: Constant): constant is Constant & { readonly data: FileRange } =>
   !(constant.data instanceof Uint8Array);
 
+/** Makes a graph say that it uses an operator that came with this version of ONNX's own set. */
+export function raiseOpset(graph: Graph, version: number): void {
+  graph.opsets.set('', Math.max(version, graph.opsets.get('') ?? version));
+}
+
 /** Bytes that a constant takes. */
 export const constantBytes = (constant: ValueType): number => byteLength(constant.dtype, sizeOf(constant.dims));
 

@@ -1,6 +1,6 @@
 import { floatAttr } from '../attributes.ts';
 import type { Builder } from '../builder.ts';
-import { int, text } from '../graph.ts';
+import { int, raiseOpset, text } from '../graph.ts';
 import { sizeOf } from '../dtype.ts';
 import type { FusedSite, Lowering } from './site.ts';
 
@@ -9,11 +9,17 @@ const biased = (site: FusedSite): string => {
   return bias === undefined ? site.x() : site.b.add(site.x(), bias);
 };
 
+/** Gelu by the error function, or by its tanh approximation. */
+function gelu(b: Builder, x: string, approximate: 'none' | 'tanh' = 'none'): string {
+  raiseOpset(b.graph, 20);
+  return b.op('Gelu', [x], { approximate: text(approximate) });
+}
+
 /** Gelu(x + bias), by the error function. */
-export const biasGelu: Lowering = (site) => [site.b.op('Gelu', [biased(site)])];
+export const biasGelu: Lowering = (site) => [gelu(site.b, biased(site))];
 
 /** Gelu(x + bias) by its tanh approximation; the bias may be omitted. */
-export const fastGelu: Lowering = (site) => [site.b.op('Gelu', [biased(site)], { approximate: text('tanh') })];
+export const fastGelu: Lowering = (site) => [gelu(site.b, biased(site), 'tanh')];
 
 /** x·σ(αx); α is 1.702 by default, and 1 makes it SiLU. */
 export const quickGelu: Lowering = (site) => [swish(site.b, site.x(), floatAttr(site.node, 'alpha', 1.702))];
@@ -28,7 +34,7 @@ export const biasAdd: Lowering = (site) => [site.b.add(site.b.add(site.x(), site
 export const biasSplitGelu: Lowering = (site) => {
   const { b } = site;
   const [left, right] = b.multi('Split', [biased(site)], { axis: int(-1), num_outputs: int(2) }, { outputs: 2 });
-  return [b.mul(left!, b.op('Gelu', [right!]))];
+  return [b.mul(left!, gelu(b, right!))];
 };
 
 /** Activation of FusedConv and FusedGemm by name, with its parameters. */

@@ -3,7 +3,7 @@ import type { Builder } from '../builder.ts';
 import type { DType } from '../dtype.ts';
 import { byteLength, sizeOf } from '../dtype.ts';
 import type { Node } from '../graph.ts';
-import { int } from '../graph.ts';
+import { int, raiseOpset } from '../graph.ts';
 
 /** The first operator set with 4-bit integers and scales by blocks. */
 const BLOCKED_OPSET = 21;
@@ -39,7 +39,7 @@ export function reinterpret(b: Builder, node: Node, name: string, dtype: DType, 
  * @param scales of the codes' shape but divided by `block` along `axis`
  */
 export function scaledCodes(b: Builder, codes: string, scales: string, axis: number, block: number): string {
-  raiseOpset(b);
+  raiseOpset(b.graph, BLOCKED_OPSET);
   return b.op('DequantizeLinear', [codes, scales], { axis: int(axis), block_size: int(block) });
 }
 
@@ -84,13 +84,10 @@ function nBits(b: Builder, node: Node): { codes: string; scales: string; shift: 
 
 /** Codes as numbers of the scales' type, spread out when the graph runs. */
 function numbersOf(b: Builder, codes: string, scales: string): string {
-  raiseOpset(b);
+  raiseOpset(b.graph, BLOCKED_OPSET);
   const one = b.constant(b.graph.type(scales).dtype, [], [1]);
   return b.op('DequantizeLinear', [codes, one]);
 }
-
-const raiseOpset = ({ graph: { opsets } }: Builder): unknown =>
-  opsets.set('', Math.max(BLOCKED_OPSET, opsets.get('') ?? BLOCKED_OPSET));
 
 /** scale·zero point, [rows, blocks]. */
 export function blockShift(b: Builder, node: Node, zero: string | undefined, scales: string, bits: number): string {
