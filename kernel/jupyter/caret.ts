@@ -27,6 +27,62 @@ export function stringAt(typescript: TypeScript, file: ts.SourceFile, offset: nu
   return find(file);
 }
 
+/** Where a string or an object stands: as an option's value, also in an array, or as a call's first argument. */
+export interface ValueContext {
+  /** `property: …` */
+  readonly property?: string;
+  /** `callee(…` */
+  readonly callee?: string;
+}
+
+/** Of the string that the caret is in. */
+export function stringContext(typescript: TypeScript, file: ts.SourceFile, offset: number): ValueContext {
+  const node = innermost(typescript, file, offset, (each) => typescript.isStringLiteralLike(each));
+  return node ? contextOf(typescript, node) : {};
+}
+
+/** Of the object literal that the caret is directly in, with its members that are plain strings. */
+export function objectContext(
+  typescript: TypeScript,
+  file: ts.SourceFile,
+  offset: number,
+): ValueContext & { readonly strings: Readonly<Record<string, string>> } {
+  const node = innermost(typescript, file, offset, (each) => typescript.isObjectLiteralExpression(each));
+  if (!node || !typescript.isObjectLiteralExpression(node)) return { strings: {} };
+  const strings: Record<string, string> = {};
+  for (const property of node.properties) {
+    if (typescript.isPropertyAssignment(property) && typescript.isStringLiteralLike(property.initializer)) {
+      strings[property.name.getText(file)] = property.initializer.text;
+    }
+  }
+  return { ...contextOf(typescript, node), strings };
+}
+
+function innermost(
+  typescript: TypeScript,
+  file: ts.SourceFile,
+  offset: number,
+  wanted: (node: ts.Node) => boolean,
+): ts.Node | undefined {
+  let found: ts.Node | undefined;
+  const visit = (node: ts.Node): void => {
+    if (offset <= node.getStart(file) || offset > node.end) return;
+    if (wanted(node)) found = node;
+    typescript.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+}
+
+function contextOf(typescript: TypeScript, node: ts.Node): ValueContext {
+  const { parent } = node;
+  if (typescript.isArrayLiteralExpression(parent)) return contextOf(typescript, parent);
+  if (typescript.isPropertyAssignment(parent)) return { property: parent.name.getText() };
+  if (typescript.isCallExpression(parent) && parent.arguments[0] === node)
+    return { callee: parent.expression.getText() };
+  return {};
+}
+
 /** The innermost call whose parentheses the caret is in: the end of what is called, and which argument it is. */
 export function callAt(
   typescript: TypeScript,

@@ -7,7 +7,7 @@ import { createRequire, type SourceMap } from 'node:module';
 import path from 'node:path';
 import type ts from '@tslab/typescript-for-tslab';
 import type { Converter, ConvertResult, Diagnostic } from 'tslab/dist/converter.js';
-import { callAt, parse, stringAt } from './caret.ts';
+import { callAt, objectContext, parse, stringAt, stringContext, type ValueContext } from './caret.ts';
 import type { Completeness, Completions, Inspection } from './ipc-protocol.ts';
 import { FolderNews } from './folder-news.ts';
 import type { CellLibrary } from './library.ts';
@@ -51,7 +51,7 @@ export interface CellConverter {
   /** @param declarations of all earlier cells */
   convert(declarations: string, code: string): { cell: ConvertedCell } | { problems: CellProblem[] };
   /** @param offset of the caret, in UTF-16 code units */
-  complete(declarations: string, code: string, offset: number): Completions;
+  complete(declarations: string, code: string, offset: number): Completions & CompletionContext;
   /**
    * Type and documentation of the name at `offset`, or, between the parentheses of a call, of what is called; undefined where
    * there is neither.
@@ -60,6 +60,15 @@ export interface CellConverter {
   /** Whether `code` can run as it is, or the user is still typing; `indent` for the next line then. */
   isComplete(code: string): Completeness;
   close(): void;
+}
+
+/** Where the completed text stands, for names that types do not know. */
+export interface CompletionContext {
+  /** In a string. */
+  readonly string?: ValueContext;
+  /** In an object literal, with those of its members that are strings. */
+  readonly object?: ValueContext;
+  readonly strings?: Readonly<Record<string, string>>;
 }
 
 export interface ConverterOptions {
@@ -98,12 +107,17 @@ export function createCellConverter(options: ConverterOptions): CellConverter {
       const { start, end, candidates, original } = converter.complete(declarations, code, offset);
       const entries = original?.entries ?? [];
       const kinds = new Map(entries.map(({ name, kind }): [string, string] => [name, kind]));
-      const text = stringAt(typescript, parse(typescript, code), offset);
+      const file = parse(typescript, code);
+      const text = stringAt(typescript, file, offset);
+      const { strings, ...object } = objectContext(typescript, file, offset);
       // Of a string tslab gives all values and no span.
-      const inString = (name: string): boolean => name.startsWith(code.slice(text!.start, offset));
+      const inString = ({ name, kind }: ts.CompletionEntry): boolean =>
+        kind === 'string' && name.startsWith(code.slice(text!.start, offset));
+      const context = text ? { string: stringContext(typescript, file, offset) } : { object, strings };
       return {
         ...(text ?? { start, end }),
-        candidates: (text ? entries.map(({ name }) => name).filter(inString) : candidates).map((name) => ({
+        ...context,
+        candidates: (text ? entries.filter(inString).map(({ name }) => name) : candidates).map((name) => ({
           text: name,
           kind: kinds.get(name) ?? '',
         })),

@@ -4,7 +4,9 @@ import path from 'node:path';
 import { LensError } from '../errors.ts';
 import * as lens from '../index.ts';
 import { currentCell } from './current-cell.ts';
-import { packageFolder } from '../model/embedded.ts';
+import { METHODS } from '../attribution/methods.ts';
+import type { ValueContext } from './caret.ts';
+import { embeddedModels, packageFolder } from '../model/embedded.ts';
 import type { CellLibrary } from './library.ts';
 import { cellProgress } from './progress.ts';
 
@@ -100,7 +102,45 @@ export function lensLibrary(): CellLibrary {
     exports,
     values: Object.keys(exports),
     types: TYPES,
+    stringValues,
+    memberNames,
   };
+}
+
+/** Names of models: those that come along and those in the Hub's cache. */
+async function modelNames(): Promise<readonly string[]> {
+  const cached = await lens.cachedModels().catch(() => []);
+  return [...embeddedModels(), ...cached.map(({ id }) => id)];
+}
+
+const methodNames = (): readonly string[] => [...METHODS.keys()];
+
+/** What strings may be, by the option that they are the value of, or the function whose first argument they are. */
+const STRINGS: Readonly<Record<string, () => readonly string[] | Promise<readonly string[]>>> = {
+  model: modelNames,
+  models: modelNames,
+  'loadModel(': modelNames,
+  'pullModel(': modelNames,
+  'removeModel(': modelNames,
+  method: methodNames,
+  methods: methodNames,
+  name: methodNames,
+  preset: () => [
+    ...new Set(['default', ...[...METHODS.values()].flatMap(({ presets }) => Object.keys(presets ?? {}))]),
+  ],
+};
+
+async function stringValues({ property, callee }: ValueContext): Promise<readonly string[]> {
+  const key = property ?? `${callee ?? ''}(`;
+  return Object.hasOwn(STRINGS, key) ? await STRINGS[key]!() : [];
+}
+
+/** `method: { name: 'igos+', … }` may have any option of that method. */
+function memberNames({ property }: ValueContext, { name }: Readonly<Record<string, string>>): readonly string[] {
+  if (property !== 'method') return [];
+  const named =
+    name === undefined ? [...METHODS.values()] : [METHODS.get(name)].filter((method) => method !== undefined);
+  return ['name', 'preset', ...named.flatMap(({ defaults }) => Object.keys(defaults))];
 }
 
 /** The cell that brings a library's names into scope. */

@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { LensError } from '../errors.ts';
 import { cachedModels } from '../hub/index.ts';
+import type { Progress } from '../attribution/scorer.ts';
 import { loadModel } from '../load-model.ts';
 import { shutdown } from '../default-engine.ts';
 import { embeddedModels, packageVersion } from '../model/embedded.ts';
@@ -85,7 +86,10 @@ export async function serveSession(): Promise<void> {
       })),
     }),
     pullModel: async (id, { model }) => {
-      const loaded = await loadModel(model, { onProgress: (progress) => send({ kind: 'progress', id, progress }) });
+      const onProgress = (progress: Progress): void => {
+        send({ kind: 'progress', id, progress });
+      };
+      const loaded = await loadModel(model, { onProgress });
       return loaded.id;
     },
   };

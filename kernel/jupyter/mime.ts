@@ -2,6 +2,7 @@
 import util from 'node:util';
 import { LensError } from '../errors.ts';
 import type { DisplayData, MimeBundle } from './events.ts';
+import { isTable, tableHtml, tableText } from './table.ts';
 
 /** JavaScript kernels share this symbol: the method returns the value's own MIME bundle, possibly later. */
 export const DISPLAY = Symbol.for('Jupyter.display');
@@ -26,13 +27,15 @@ const SIGNATURES: readonly { readonly mime: string; readonly bytes: RegExp }[] =
 ];
 
 /**
- * The MIME bundle of a value: its own where it has a `Symbol.for('Jupyter.display')` method, PNG for a canvas, the picture
- * for a buffer that holds one, and Node's inspection text otherwise.
+ * The MIME bundle of a value: its own where it has a `Symbol.for('Jupyter.display')` method, PNG for a canvas and for pixels,
+ * the picture for a buffer that holds one, a figure for SVG, a table for an array of records, its own text where its class
+ * has a `toString`, and Node's inspection text otherwise.
  */
 export async function toDisplayData(value: unknown): Promise<DisplayData> {
   if (isDisplayable(value)) return { data: plainBundle(await value[DISPLAY]()), metadata: {} };
-  const picture = pictureOf(value);
-  const text = { 'text/plain': inspect(value) };
+  if (isTable(value)) return { data: { 'text/html': tableHtml(value), 'text/plain': tableText(value) }, metadata: {} };
+  const picture = await pictureOf(value);
+  const text = { 'text/plain': ownText(value) ?? inspect(value) };
   return { data: picture ? { [picture.mime]: picture.data, ...text } : text, metadata: {} };
 }
 
@@ -77,8 +80,23 @@ function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
-function pictureOf(value: unknown): { mime: string; data: string } | undefined {
+/** Text of an object whose class says how it reads. Errors, dates and the like Node shows better. */
+function ownText(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || util.types.isProxy(value) || util.inspect.custom in value) {
+    return undefined;
+  }
+  const { toString } = value;
+  const isOwn = typeof toString === 'function' && !Function.prototype.toString.call(toString).includes('[native code]');
+  if (!isOwn || value instanceof Error) return undefined;
+  const text: unknown = toString.call(value);
+  return typeof text === 'string' ? text : undefined;
+}
+
+async function pictureOf(value: unknown): Promise<{ mime: string; data: string } | undefined> {
   if (isCanvas(value)) return { mime: 'image/png', data: value.toBuffer('image/png').toString('base64') };
+  const svg = svgOf(value);
+  if (svg !== undefined) return { mime: 'image/svg+xml', data: svg };
+  if (isPixels(value)) return { mime: 'image/png', data: await encodedPixels(value) };
   if (!(value instanceof Uint8Array)) return undefined;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const head = bytes.subarray(0, 16).toString('latin1');
@@ -95,4 +113,37 @@ function isCanvas(value: unknown): value is CanvasLike {
     typeof getContext === 'function' &&
     typeof toBuffer === 'function'
   );
+}
+
+/** An SVG document: as a string, or an element that can write itself. */
+function svgOf(value: unknown): string | undefined {
+  const text =
+    typeof value === 'string' ? value : isObject(value) && 'outerHTML' in value ? value.outerHTML : undefined;
+  return typeof text === 'string' && SVG.test(text) ? text : undefined;
+}
+
+const SVG = /^\s*(<\?xml[^>]*\?>\s*)?(<!--[^]*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>][^]*<\/svg>\s*$/;
+
+/** As `ImageData`: RGBA, one byte each. */
+interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint8ClampedArray;
+}
+
+function isPixels(value: unknown): value is Pixels {
+  if (!isObject(value)) return false;
+  const { width, height, data } = value as Partial<Pixels>;
+  const isBytes = data instanceof Uint8ClampedArray || data instanceof Uint8Array;
+  return isBytes && typeof width === 'number' && typeof height === 'number' && data.length === width * height * 4;
+}
+
+async function encodedPixels({ width, height, data }: Pixels): Promise<string> {
+  // Loaded when needed: a kernel starts without.
+  const { default: sharp } = await import('sharp');
+  const raw = { width, height, channels: 4 as const };
+  const png = await sharp(Buffer.from(data.buffer, data.byteOffset, data.byteLength), { raw })
+    .png()
+    .toBuffer();
+  return png.toString('base64');
 }

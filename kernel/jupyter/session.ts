@@ -7,6 +7,7 @@ import { currentCell, runAsCell, runOutsideCell, type CurrentCell } from './curr
 import type { CellEvent, DisplayData } from './events.ts';
 import { createExecutor, Interruption, requireSuitableNode } from './executor.ts';
 import { importCell, lensLibrary } from './globals.ts';
+import { withRuntimeNames } from './runtime-names.ts';
 import type { Completeness, Completions, ExecuteReply, Inspection, UserExpression } from './ipc-protocol.ts';
 import type { CellLibrary } from './library.ts';
 import { toDisplayData } from './mime.ts';
@@ -49,7 +50,7 @@ export interface Session {
   /** Stops the running cell, if one runs. */
   interrupt(): void;
   /** What could stand at `offset`, and the span that it would replace. */
-  complete(code: string, offset: number): Completions;
+  complete(code: string, offset: number): Promise<Completions>;
   inspect(code: string, offset: number): Inspection | undefined;
   isComplete(code: string): Completeness;
   /** Of the last cell that ran. */
@@ -152,7 +153,10 @@ export async function createSession(options: SessionOptions): Promise<Session> {
     interrupt() {
       running?.abort();
     },
-    complete: (code, offset) => undisturbed(() => executor.converter.complete(executor.declarations, code, offset)),
+    async complete(code, offset) {
+      const found = undisturbed(() => executor.converter.complete(executor.declarations, code, offset));
+      return await withRuntimeNames(found, library, code.slice(found.start, offset));
+    },
     inspect: (code, offset) => undisturbed(() => executor.converter.inspect(executor.declarations, code, offset)),
     isComplete: (code) => executor.converter.isComplete(code),
     get executionCount() {

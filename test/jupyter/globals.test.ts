@@ -47,6 +47,24 @@ describe('the public API in cells', function () {
     assert.match(JSON.stringify(wrong.reply), /Did you mean to write 'question'\?/);
   });
 
+  it('completes options, their values, models, methods and what methods take; explains what is called', async () => {
+    const at = async (code: string): Promise<string[]> => {
+      const caret = code.indexOf('|');
+      const { start, candidates } = await session.complete(code.replace('|', ''), caret);
+      return candidates.map(({ text }) => code.slice(0, start).trimEnd().slice(-1) + text);
+    };
+    assert.ok((await at('explain({ image, thr|')).includes(',threshold'));
+    assert.ok((await at("explain({ image, question: 'a', baseline: 'bl|' })")).includes("'blur"));
+    assert.ok((await at("explain({ image, question: 'a', method: '|")).includes("'igos++"));
+    assert.deepEqual(await at("explain({ image, question: 'a', method: { name: 'grad|' } })"), ["'grad-cam"]);
+    assert.ok((await at("explain({ image, method: { name: 'igos+', iter| } })")).includes(',iterations'));
+    assert.deepEqual(await at("loadModel('poc|')"), ["'pocket"]);
+    assert.ok((await at("compare({ image, models: ['pocket', '|'] })")).includes("'pocket"));
+    const call = session.inspect('const e = await explain({ image })', 33);
+    assert.match(call!.signature, /explain\(options: ExplainOptions\)/);
+    assert.match(call!.documentation, /Where does the model look/);
+  });
+
   it('displays its results with their whole MIME bundle, and types carry over to the next cell', async () => {
     const { events } = await run(
       'const selection = await selectTokens({ image, question: "What is there?" }); selection',

@@ -201,6 +201,29 @@ describe('session', () => {
     assert.equal(picture[0]?.type === 'execute_result' && picture[0].data['image/png'], png);
   });
 
+  it('shows tables for records, figures for SVG, pictures for pixels, and what a class says of itself', async () => {
+    const shown = async (code: string): Promise<Readonly<Record<string, unknown>>> => {
+      const { events } = await run(code);
+      const event = events.find(({ type }) => type === 'execute_result');
+      assert.ok(event?.type === 'execute_result', JSON.stringify(events));
+      return event.data;
+    };
+    const table = await shown('[{ name: "<b>a</b>", n: 1 }, { name: "b", more: [2] }]');
+    assert.deepEqual(Object.keys(table), ['text/html', 'text/plain']);
+    const html = String(table['text/html']);
+    assert.match(html, /<th>name<\/th><th>n<\/th><th>more<\/th>/);
+    assert.match(html, /<td>&#60;b&#62;a&#60;\/b&#62;<\/td><td align="right">1<\/td><td><\/td>/);
+    assert.match(String(table['text/plain']), /│ 1 +│ 'b' +│/);
+    assert.deepEqual(Object.keys(await shown('[{ a: 1 }, 2]')), ['text/plain']);
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg"><circle r="1"/></svg>';
+    assert.equal((await shown(`'${svg}'`))['image/svg+xml'], svg);
+    const pixels = await shown('({ width: 2, height: 1, data: new Uint8ClampedArray([255, 0, 0, 255, 0, 0, 0, 0]) })');
+    assert.match(String(pixels['image/png']), /^iVBORw0KGgo/);
+    const own = await shown('new (class Box { toString() { return "a box" } })()');
+    assert.deepEqual(own, { 'text/plain': 'a box' });
+    assert.deepEqual(await shown('new Date(0)'), { 'text/plain': '1970-01-01T00:00:00.000Z' });
+  });
+
   it('stops a cell that waits, and goes on with the next', async () => {
     setTimeout(() => {
       session.interrupt();
@@ -213,10 +236,10 @@ describe('session', () => {
 
   it('completes and explains names of earlier cells', async () => {
     await run('const completable = { inner: 1 }');
-    const { candidates, start, end } = session.complete('const x = compl', 15);
+    const { candidates, start, end } = await session.complete('const x = compl', 15);
     assert.ok(candidates.some(({ text, kind }) => text === 'completable' && kind === 'const'));
     assert.deepEqual([start, end], [10, 15]);
-    assert.deepEqual(session.complete('completable.', 12).candidates, [{ text: 'inner', kind: 'property' }]);
+    assert.deepEqual((await session.complete('completable.', 12)).candidates, [{ text: 'inner', kind: 'property' }]);
     assert.match(session.inspect('completable', 3)!.signature, /const completable: \{\s+inner: number;\s+\}/);
     assert.deepEqual(session.isComplete('function f() {'), { status: 'incomplete', indent: '  ' });
     assert.equal(session.isComplete('await f()').status, 'complete');
