@@ -7,6 +7,7 @@ import type { DtypeChoice } from './hub/index.ts';
 import { EXPLAIN_SHAPE, QUESTION_SHAPE } from './engine/tasks/question-params.ts';
 import { portableImage } from './image/portable.ts';
 import type { ImageSource } from './image/picture.ts';
+import { referenceText } from './model/reference.ts';
 
 /** What every call that may take long accepts. */
 export interface CallOptions {
@@ -16,7 +17,7 @@ export interface CallOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** A model by name or folder, or as `loadModel` gave it. */
+/** A model by name or folder, with data types perhaps (`'folder#q4'`), or as `loadModel` gave it. */
 export type ModelChoice = string | { readonly id: string };
 
 export interface QuestionOptions extends CallOptions {
@@ -65,12 +66,23 @@ export interface ExplainOptions extends QuestionOptions {
 
 const Model = z
   .union(
-    [z.string().min(1), z.looseObject({ id: z.string().min(1), folder: z.string().min(1).optional() })],
+    [
+      z.string().min(1),
+      z.looseObject({
+        id: z.string().min(1),
+        folder: z.string().min(1).optional(),
+        dtypes: z.record(z.string(), z.string()).optional(),
+      }),
+    ],
     'It must be an embedded model’s name, a folder, a name on the Hub, or what loadModel() returned',
   )
   // Relative folders start from this process's working directory, which the engine need not share.
   // A loaded model is what was loaded, even where its name has come to mean another revision since.
-  .transform((model) => (typeof model === 'string' ? model : (model.folder ?? model.id)))
+  .transform((model) =>
+    typeof model === 'string'
+      ? model
+      : referenceText(model.folder ?? model.id, model.dtypes as DtypeChoice | undefined),
+  )
   .transform((id) => (/^\.{1,2}([\\/]|$)/.test(id) ? path.resolve(id) : id));
 
 const Image = z

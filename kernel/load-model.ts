@@ -4,6 +4,7 @@ import { defaultEngine } from './default-engine.ts';
 import { hubFolder, isOnHub } from './hub/index.ts';
 import type { DtypeChoice } from './hub/index.ts';
 import type { ModelInfo, ModelProvenance } from './model/loaded-model.ts';
+import { parseReference, referenceText } from './model/reference.ts';
 import { checked } from './options.ts';
 
 /** A loaded model, as plain data; the option `model` of every call takes it. */
@@ -14,7 +15,10 @@ export interface Model extends ModelInfo {
 export interface LoadModelOptions extends CallOptions {
   /** Of a model on the Hub: a branch, a tag or a commit. Default 'main'. */
   readonly revision?: string | undefined;
-  /** Of a model on the Hub: the data types of the graphs to download. Default: the best for gradients of acceptable size. */
+  /**
+   * Data types of the graphs, one for all ('q4') or one for each ({ decoder_model_merged: 'q4' }): which files to download, and which
+   * of those in the folder to load. Default: the best for gradients of acceptable size.
+   */
   readonly dtype?: DtypeChoice | undefined;
 }
 
@@ -27,7 +31,12 @@ export interface LoadModelOptions extends CallOptions {
 export async function loadModel(model = 'pocket', options: LoadModelOptions = {}): Promise<Model> {
   const { signal, onProgress, ...choice } = checked(LoadModelOptionsSchema, options, 'loadModel()');
   const params = checked(ModelSchema, { model }, 'loadModel()');
-  if (isOnHub(params.model)) params.model = await hubFolder(params.model, { ...choice, signal, onProgress });
+  const named = parseReference(params.model);
+  const dtype = choice.dtype ?? named.dtype;
+  const folder = isOnHub(named.model)
+    ? await hubFolder(named.model, { ...choice, dtype, signal, onProgress })
+    : named.model;
+  params.model = referenceText(folder, dtype);
   const { info, provenance } = await defaultEngine().call('describe', params, { signal, onProgress });
   return { ...info, provenance };
 }

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { modelFolder } from '../model/files.ts';
+import { graphFilesOf, modelFolder } from '../model/files.ts';
 import type { LoadedModel, ModelCache } from '../model/loaded-model.ts';
 import { openModel } from '../model/open-model.ts';
+import { parseReference } from '../model/reference.ts';
 
 /** How many models stay in memory. */
 const KEPT = 4;
@@ -16,11 +17,15 @@ export class LoadedModels implements ModelCache {
   });
 
   async open(model: string): Promise<LoadedModel> {
-    const folder = modelFolder(model);
-    const key = `${folder}\0${lastChange(folder)}`;
+    const { model: name, dtype } = parseReference(model);
+    const folder = modelFolder(name);
+    // The same files are the same model, however they were chosen.
+    const graphs = graphFilesOf(folder, undefined, dtype).flatMap(({ files }) => files.map((file) => file.path));
+    const which = `${folder}\0${graphs.join()}\0`;
+    const key = `${which}${lastChange(folder, graphs)}`;
     let loading = this.#models.get(key);
     if (loading === undefined) {
-      for (const other of this.#models.keys()) if (other.startsWith(`${folder}\0`)) this.#models.delete(other);
+      for (const other of this.#models.keys()) if (other.startsWith(which)) this.#models.delete(other);
       loading = openModel(model);
       this.#models.set(key, loading);
       // A model that could not be loaded is tried again the next time.
@@ -30,13 +35,7 @@ export class LoadedModels implements ModelCache {
   }
 }
 
-function lastChange(folder: string): number {
-  const times = [
-    'config.json',
-    'tokenizer.json',
-    'onnx',
-    'onnx/vision_encoder.onnx',
-    'onnx/decoder_model_merged.onnx',
-  ].map((name) => statSync(path.join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0);
-  return Math.max(...times);
+function lastChange(folder: string, graphs: readonly string[]): number {
+  const names = ['config.json', 'tokenizer.json', 'onnx', ...graphs];
+  return Math.max(...names.map((name) => statSync(path.join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0));
 }

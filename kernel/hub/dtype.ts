@@ -46,8 +46,8 @@ export interface SizedFile {
 }
 
 /** A graph in one data type: the .onnx file first, then the files of weights beside it. */
-export interface GraphFiles<File extends SizedFile = SizedFile> {
-  readonly graph: GraphName;
+export interface GraphFiles<File extends SizedFile = SizedFile, Graph extends string = GraphName> {
+  readonly graph: Graph;
   readonly dtype: Dtype;
   readonly files: readonly File[];
   /** Of all files together, in bytes. */
@@ -55,8 +55,11 @@ export interface GraphFiles<File extends SizedFile = SizedFile> {
 }
 
 /** Every graph in every data type that there is among `files`, whose paths are relative to the repository. */
-export function graphFiles<File extends SizedFile>(files: readonly File[]): GraphFiles<File>[] {
-  return GRAPHS.flatMap((graph) =>
+export function graphFiles<File extends SizedFile, Graph extends string = GraphName>(
+  files: readonly File[],
+  graphs: readonly Graph[] = GRAPHS as readonly string[] as readonly Graph[],
+): GraphFiles<File, Graph>[] {
+  return graphs.flatMap((graph) =>
     (Object.keys(DTYPES) as Dtype[]).flatMap((dtype) => {
       const main = `onnx/${graph}${DTYPES[dtype]}.onnx`;
       const parts = files
@@ -74,21 +77,22 @@ export function graphFiles<File extends SizedFile>(files: readonly File[]): Grap
  * @param id whose they are, for messages
  * @throws LensError where a graph is missing, or is not there in the data type asked for
  */
-export function chosenGraphs<File extends SizedFile>(
-  available: readonly GraphFiles<File>[],
+export function chosenGraphs<File extends SizedFile, Graph extends string = GraphName>(
+  available: readonly GraphFiles<File, Graph>[],
   choice: DtypeChoice | undefined,
   id: string,
-): GraphFiles<File>[] {
-  const absent = GRAPHS.filter((graph) => available.every((each) => each.graph !== graph));
+  graphs: readonly Graph[] = GRAPHS as readonly string[] as readonly Graph[],
+): GraphFiles<File, Graph>[] {
+  const absent = graphs.filter((graph) => available.every((each) => each.graph !== graph));
   if (absent.length > 0) {
     throw new LensError(
       `${id} has no ${absent.map((graph) => `onnx/${graph}.onnx`).join(', ')}: it is not a vision-language model in the ONNX layout`,
       'Look for a version of it with ONNX files, for instance of onnx-community',
     );
   }
-  return GRAPHS.map((graph) => {
+  return graphs.map((graph) => {
     const forms = available.filter((each) => each.graph === graph);
-    const wanted = typeof choice === 'string' ? choice : choice?.[graph];
+    const wanted = typeof choice === 'string' ? choice : choice?.[graph as string as GraphName];
     if (wanted === undefined) {
       return DEFAULTS.flatMap(({ dtype, most }) =>
         forms.filter((each) => each.dtype === dtype && each.size <= most),

@@ -1,8 +1,10 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { LensError } from '../errors.ts';
+import { chosenGraphs, graphFiles } from '../hub/dtype.ts';
+import type { Dtype, DtypeChoice, GraphFiles, SizedFile } from '../hub/dtype.ts';
 import {
   ChatTemplateJson,
   GenerationConfig,
@@ -20,11 +22,6 @@ export const GRAPHS = ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
 export type GraphName = (typeof GRAPHS)[number];
 export const [ENCODER, EMBED, DECODER] = GRAPHS;
 
-/** Endings of a graph's file by data type, best for gradients first. */
-const SUFFIXES = ['', '_fp16', '_q4', '_q4f16', '_bnb4'] as const;
-/** 8-bit exports round activations, through which no useful gradient passes. */
-const ROUNDED = ['_quantized', '_int8', '_uint8'] as const;
-
 /** A model's folder, read and checked; the graphs themselves are only located. */
 export interface ModelFiles {
   readonly folder: string;
@@ -41,6 +38,8 @@ export interface ModelFiles {
   readonly encoders: readonly string[];
   /** Absolute paths by the stems of the files; more than these three where a model has several encoders. */
   readonly graphs: Readonly<Record<GraphName, string> & Record<string, string>>;
+  /** Data types of these files. */
+  readonly dtypes: Readonly<Record<GraphName, Dtype> & Record<string, Dtype>>;
   /** Every file that was read, relative to the folder, with forward slashes. */
   readonly names: readonly string[];
 }
@@ -60,8 +59,11 @@ export function modelFolder(model: string): string {
   );
 }
 
-/** Reads and checks everything of a model but its weights. Throws `LensError` for what is missing or broken. */
-export async function readModelFiles(folder: string): Promise<ModelFiles> {
+/**
+ * Reads and checks everything of a model but its weights. Throws `LensError` for what is missing or broken.
+ * @param dtype one data type for all graphs, or one for each; by default the best for gradients of acceptable size
+ */
+export async function readModelFiles(folder: string, dtype?: DtypeChoice): Promise<ModelFiles> {
   const names: string[] = [];
   const text = async (name: string) => {
     const content = await readText(path.join(folder, name));
@@ -99,9 +101,8 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
     );
   }
   const encoders = family.encoders?.(config) ?? [ENCODER];
-  const stems = [...encoders, EMBED, DECODER];
-  const graphs = Object.fromEntries(stems.map((graph) => [graph, graphFile(folder, graph)])) as ModelFiles['graphs'];
-  for (const file of Object.values(graphs)) names.push(...graphFileNames(folder, file));
+  const chosen = graphFilesOf(folder, [...encoders, EMBED, DECODER], dtype);
+  for (const { files } of chosen) names.push(...files.map(({ path: name }) => name));
   return {
     folder,
     config,
@@ -112,29 +113,40 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
     tokenizer,
     chatTemplate,
     encoders,
-    graphs,
+    graphs: byGraph(chosen, ({ files: [main] }) => path.join(folder, main!.path)),
+    dtypes: byGraph(chosen, ({ dtype: found }) => found),
     names,
   };
 }
 
-function graphFile(folder: string, graph: string): string {
-  const at = (suffix: string) => path.join(folder, 'onnx', `${graph}${suffix}.onnx`);
-  const found = SUFFIXES.map(at).find((file) => existsSync(file));
-  if (found !== undefined) return found;
-  const rounded = ROUNDED.map(at).find((file) => existsSync(file));
-  if (rounded !== undefined) {
+/** The file of each graph, in the data types asked for or else in the best of those that are there. */
+export function graphFilesOf(
+  folder: string,
+  graphs: readonly string[] = GRAPHS,
+  dtype?: DtypeChoice,
+): GraphFiles<SizedFile, string>[] {
+  const onnx = path.join(folder, 'onnx');
+  const names = existsSync(onnx) ? readdirSync(onnx) : [];
+  const files = names.flatMap((name) => {
+    const found = statSync(path.join(onnx, name), { throwIfNoEntry: false });
+    return found?.isFile() ? [{ path: `onnx/${name}`, size: found.size }] : [];
+  });
+  const available = graphFiles(files, graphs);
+  const missing = graphs.find((graph) => available.every((each) => each.graph !== graph));
+  if (missing !== undefined) {
     throw new LensError(
-      `the model in "${folder}" has ${graph} only as ${path.basename(rounded)}, which rounds its activations to 8 bits`,
-      `No gradient passes through rounding. Download ${graph}.onnx, ${graph}_fp16.onnx or ${graph}_q4.onnx`,
+      `the model in "${folder}" has no onnx/${missing}.onnx`,
+      'Download the ONNX files of the model too',
     );
   }
-  throw new LensError(`the model in "${folder}" has no onnx/${graph}.onnx`, 'Download the ONNX files of the model too');
+  return chosenGraphs(available, dtype, `the model in "${folder}"`, graphs);
 }
 
-/** The file and, where there is one, the file of weights beside it. */
-function graphFileNames(folder: string, file: string): string[] {
-  const files = [file, `${file}_data`].filter((name) => existsSync(name));
-  return files.map((name) => path.relative(folder, name).split(path.sep).join('/'));
+function byGraph<T>(
+  chosen: readonly GraphFiles<SizedFile, string>[],
+  value: (files: GraphFiles<SizedFile, string>) => T,
+): Readonly<Record<GraphName, T> & Record<string, T>> {
+  return Object.fromEntries(chosen.map((each) => [each.graph, value(each)])) as Record<GraphName, T>;
 }
 
 async function readText(file: string): Promise<string | undefined> {

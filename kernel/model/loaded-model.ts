@@ -54,6 +54,8 @@ export interface ModelInfo {
   readonly type: string;
   /** The folder that holds config.json. */
   readonly folder: string;
+  /** The data type of each graph that was loaded, such as 'fp16' or 'q4', by the stems of the files. */
+  readonly dtypes: Readonly<Record<string, string>>;
   /** Greatest number of tokens of prompt, image and answer together. */
   readonly contextLength: number;
   readonly vocabularySize: number;

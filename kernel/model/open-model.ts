@@ -21,6 +21,7 @@ import type {
 import { constantValues, producers, readGraph } from '../onnx/index.ts';
 import { Prompter } from './prompt.ts';
 import { modelProvenance } from './provenance.ts';
+import { parseReference } from './reference.ts';
 import { OnnxScorer } from './scorer.ts';
 import { ScoreSessions } from './score-sessions.ts';
 import { filledUp, segmentsOf, spliced } from './segments.ts';
@@ -41,7 +42,7 @@ const TYPICAL: PictureSize = { width: 512, height: 512 };
 
 /**
  * Loads a model: its files are read and checked, and its graphs are opened in ONNX Runtime.
- * @param model 'pocket' or another embedded model, or a folder in the Hugging Face ONNX layout
+ * @param model 'pocket' or another embedded model, or a folder in the Hugging Face ONNX layout; data types may follow, as in 'folder#q4'
  * @throws LensError for whatever is missing or broken, with the file's name
  */
 export async function openModel(model: string): Promise<LoadedModel> {
@@ -50,13 +51,14 @@ export async function openModel(model: string): Promise<LoadedModel> {
 
 /** What `openModel` makes a model of. */
 export async function openParts(model: string): Promise<ModelParts> {
-  const files = await readModelFiles(modelFolder(model));
+  const { model: name, dtype } = parseReference(model);
+  const files = await readModelFiles(modelFolder(name), dtype);
   const { config } = files;
   const family = familyOf(config);
   const tokenizer = new TextTokenizer(files);
   const image = imageToken(files, family, tokenizer);
   const stems = Object.keys(files.graphs);
-  const opened = await Promise.all(stems.map((graph) => Session.open(files.graphs[graph]!)));
+  const opened = await Promise.all(stems.map((graph) => Session.openFile(files.graphs[graph]!)));
   const sessions = Object.fromEntries(stems.map((graph, i) => [graph, opened[i]!]));
   try {
     const site = {
@@ -71,9 +73,10 @@ export async function openParts(model: string): Promise<ModelParts> {
     const mark = { id: image.id, text: family.pictureText?.(site) ?? image.token };
     const prompter = new Prompter(files, tokenizer, mark, contextLength);
     const info: ModelInfo = {
-      id: embeddedModels().includes(model) ? model : (idOfSnapshot(files.folder) ?? path.basename(files.folder)),
+      id: embeddedModels().includes(name) ? name : (idOfSnapshot(files.folder) ?? path.basename(files.folder)),
       type: config.model_type,
       folder: files.folder,
+      dtypes: files.dtypes,
       contextLength,
       vocabularySize:
         config.text_config?.vocab_size ??

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,8 +10,9 @@ import { cacheFolder } from './cache-folder.ts';
 import { fileHash, writeWhole } from './provenance.ts';
 import { buildScoreGraph, shapeKey } from './score-graph.ts';
 import type { ScoreShape, ScoreSources } from './score-graph.ts';
-import { Session } from './session.ts';
+import { LEAN_FROM_BYTES, Session } from './session.ts';
 import type { Tensors } from './session.ts';
+import { weightBytes } from './weight-bytes.ts';
 
 /** How many score graphs stay open, at most. */
 const KEPT = 12;
@@ -23,11 +24,13 @@ const KEPT = 12;
 export class ScoreSessions {
   readonly #sources: ScoreSources;
   readonly #open: LRUCache<string, OpenGraph>;
+  readonly #lean: boolean;
   #contents: Promise<string> | undefined;
 
   constructor(sources: ScoreSources) {
     this.#sources = sources;
     const bytes = Object.values(sources).reduce((sum, file) => sum + weightBytes(file), 1);
+    this.#lean = bytes >= LEAN_FROM_BYTES;
     this.#open = new LRUCache<string, OpenGraph>({
       max: KEPT,
       // Each session may hold the weights once; together they get a quarter of the memory, and one always fits.
@@ -58,7 +61,7 @@ export class ScoreSessions {
 
   async #session(shape: ScoreShape): Promise<Session> {
     const folder = realFolder(this.#sources);
-    const options = { label: 'the score graph', dataFolder: folder };
+    const options = { label: 'the score graph', dataFolder: folder, lean: this.#lean };
     this.#contents ??= contentsHash(this.#sources, folder);
     const key = createHash('sha256')
       .update(`${await this.#contents}${shapeKey(shape)}`)
@@ -142,9 +145,4 @@ function realFolder(sources: ScoreSources): string {
       .map((name) => realpathSync(path.join(dir, name)));
   });
   return folderOfAll(files)!;
-}
-
-function weightBytes(file: string): number {
-  const size = (name: string) => statSync(name, { throwIfNoEntry: false })?.size ?? 0;
-  return size(file) + size(`${file}_data`);
 }

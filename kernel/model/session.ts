@@ -1,9 +1,15 @@
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { LensError } from '../errors.ts';
+import { readGraph, serialise, weightsFolder } from '../onnx/index.ts';
+import { weightBytes } from './weight-bytes.ts';
 
 /** Feeds and results of a run, by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
+
+/** From this size on, weights are mapped rather than loaded. */
+export const LEAN_FROM_BYTES = 128 << 20;
 
 /** Type and shape of a graph's input or output; a string names a dimension that is free. */
 export interface ValueInfo {
@@ -16,6 +22,11 @@ export interface SessionOptions {
   readonly label?: string;
   /** For a graph given as bytes: the folder that holds the files which its external data is in. */
   readonly dataFolder?: string;
+  /**
+   * For large models: weights stay in their files, mapped into memory once for all sessions, instead of being packed anew for each; and what a
+   * run needs is given back after it.
+   */
+  readonly lean?: boolean;
   /** Threads of one operator. Default: LVLM_LENS_THREADS, or ONNX Runtime's choice (one for each core). */
   readonly threads?: number;
 }
@@ -41,15 +52,19 @@ export class Session {
   static async open(model: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
     const label = options.label ?? (typeof model === 'string' ? model : 'a graph');
     const threads = options.threads ?? (Number(process.env.LVLM_LENS_THREADS) || undefined);
+    const { lean = false, dataFolder } = options;
+    const entries = {
+      ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }),
+      ...(lean ? { disable_prepacking: '1' } : {}),
+    };
     const settings: InferenceSession.SessionOptions = {
       executionProviders: ['cpu'],
       graphOptimizationLevel: 'all',
       // Errors only: warnings about what the optimiser could not do are nobody's business in a notebook.
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-      ...(options.dataFolder === undefined
-        ? {}
-        : { extra: { session: { model_external_initializers_file_folder_path: options.dataFolder } } }),
+      ...(lean ? { enableCpuMemArena: false, enableMemPattern: false } : {}),
+      extra: { session: entries },
     };
     try {
       const session =
@@ -64,6 +79,18 @@ export class Session {
         { cause },
       );
     }
+  }
+
+  /**
+   * A model's graph as it lies on disk. Of a large one only the structure is read here: its weights are referred to, wherever they lie.
+   * @throws LensError as `open`
+   */
+  static async openFile(file: string): Promise<Session> {
+    if (weightBytes(file) < LEAN_FROM_BYTES) return Session.open(file);
+    const real = realpathSync(file);
+    const graph = readGraph(real);
+    const folder = weightsFolder(graph) ?? path.dirname(real);
+    return Session.open(serialise(graph, folder), { label: file, dataFolder: folder, lean: true });
   }
 
   /** Runs the graph. Feeds that it does not know are an error, unlike in ONNX Runtime. */

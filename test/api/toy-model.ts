@@ -27,7 +27,7 @@ const ANSWER = 'The cat is left of the dog.';
 /** A model that answers every question alike, and of which is known where each word looks. */
 export function toyModel(answer = ANSWER): LoadedModel {
   return {
-    info: { id: 'toy', type: 'toy', folder: '/toy', contextLength: 64, vocabularySize: 100, views: [] },
+    info: { id: 'toy', type: 'toy', folder: '/toy', dtypes: {}, contextLength: 64, vocabularySize: 100, views: [] },
     async answer() {
       const said = tokenised(answer);
       return { ...said, logp: new Float32Array(said.tokens.length).fill(-0.01), stopped: 'end' };

@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/
 import os from 'node:os';
 import path from 'node:path';
 import { LensError } from '../../kernel/errors.ts';
+import type { DtypeChoice } from '../../kernel/hub/index.ts';
 import { embeddedFolder, embeddedModels } from '../../kernel/model/embedded.ts';
 import { readModelFiles } from '../../kernel/model/files.ts';
 import { openModel } from '../../kernel/model/open-model.ts';
@@ -61,6 +62,20 @@ describe('a model folder', () => {
     assert.equal((await readModelFiles(folder)).graphs.embed_tokens, at('embed_tokens_fp16.onnx'));
   });
 
+  it('takes the data types that are asked for', async () => {
+    const folder = await copy();
+    const at = (name: string) => path.join(folder, 'onnx', name);
+    await cp(at('decoder_model_merged.onnx'), at('decoder_model_merged_q4.onnx'));
+    const chosen = async (dtype?: DtypeChoice) => (await readModelFiles(folder, dtype)).dtypes;
+    const full = { vision_encoder: 'fp32', embed_tokens: 'fp32', decoder_model_merged: 'fp32' };
+    assert.deepEqual(await chosen(), full);
+    assert.deepEqual(await chosen({ decoder_model_merged: 'q4' }), { ...full, decoder_model_merged: 'q4' });
+    const model = await openModel(`${folder}#decoder_model_merged=q4`);
+    assert.deepEqual(model.info.dtypes, { ...full, decoder_model_merged: 'q4' });
+    assert.ok('onnx/decoder_model_merged_q4.onnx' in (await model.provenance()).files);
+    await model.release();
+  });
+
   it('has its chat template in any of its places', async () => {
     const folder = await copy();
     const { chatTemplate } = await readModelFiles(folder);
@@ -103,14 +118,11 @@ describe('a model folder', () => {
     await refused(folder, /has no onnx\/vision_encoder\.onnx\. Download the ONNX files/);
   });
 
-  it('with 8-bit graphs only', async () => {
+  it('in data types that it has not', async () => {
     const folder = await copy();
-    const at = (name: string) => path.join(folder, 'onnx', name);
-    await rename(at('decoder_model_merged.onnx'), at('decoder_model_merged_quantized.onnx'));
-    await refused(
-      folder,
-      /has decoder_model_merged only as .*_quantized\.onnx, which rounds .* Download decoder_model_merged\.onnx/,
-    );
+    await refused(`${folder}#q4`, /has no vision_encoder in q4\. It has fp32/);
+    await refused(`${folder}#q5`, /there is no data type "q5"/);
+    await refused(`${folder}#decoder=fp32`, /there is no graph "decoder"/);
   });
 
   it('with a broken ONNX file', async () => {
