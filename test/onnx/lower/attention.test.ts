@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { float, int } from '../../../kernel/onnx/index.ts';
+import { LensError } from '../../../kernel/errors.ts';
+import { Builder, Graph, addInput, float, int, lower } from '../../../kernel/onnx/index.ts';
 import { checkLowering } from './check.ts';
 import { cacheOf } from './rotary-cache.ts';
 
@@ -77,4 +79,54 @@ describe('lowering: attention', function () {
       ),
       { seed: 1, numRuns: 24 },
     ));
+
+  it('GroupQueryAttention over prompts of different lengths, padded at the end: every row that counts', () =>
+    checkLowering({
+      op: 'GroupQueryAttention',
+      inputs: [
+        ...[4, 2, 2].map((heads) => ({ dims: [2, 4, heads * 16] })),
+        ...[0, 1].map(() => ({ dims: [2, 2, 0, 16] })),
+        ints32([2], [3, 2]),
+        ints32([], [4]),
+        cacheOf(16, 8, Math.cos),
+        cacheOf(16, 8, Math.sin),
+      ],
+      attributes: { num_heads: int(4), kv_num_heads: int(2), do_rotary: int(1) },
+      // The second sequence has three tokens and one of padding.
+      counts: (element) => Math.floor(element / (4 * 16)) !== 7,
+      forwardOnly: true,
+      seed: 21,
+    }));
+
+  it('GroupQueryAttention that rotates a part of each head', () =>
+    checkLowering({
+      op: 'GroupQueryAttention',
+      inputs: [
+        ...[2, 2, 2].map((heads) => ({ dims: [1, 4, heads * 32] })),
+        ...[0, 1].map(() => ({ dims: [1, 2, 0, 32] })),
+        ints32([1], [3]),
+        ints32([], [4]),
+        cacheOf(16, 8, Math.cos),
+        cacheOf(16, 8, Math.sin),
+      ],
+      attributes: { num_heads: int(2), kv_num_heads: int(2), do_rotary: int(1) },
+      outputs: [0, 1, 2],
+      seed: 22,
+    }));
+
+  it('a cache that is not filled to its end is refused, with what to do', () => {
+    const graph = new Graph();
+    graph.opsets.set('', 18);
+    const b = new Builder(graph);
+    addInput(graph, 'qkv', 'float32', [1, 1, 64]);
+    for (const name of ['key', 'value']) addInput(graph, name, 'float32', [1, 1, 8, 16]);
+    const inputs = ['qkv', '', '', 'key', 'value', b.constant('int32', [1], [4]), b.constant('int32', [], [5])];
+    const attributes = { num_heads: int(2), kv_num_heads: int(1) };
+    graph.outputs = [b.op('GroupQueryAttention', inputs, attributes, { domain: 'com.microsoft' })];
+    assert.throws(
+      () => lower(graph),
+      (error) =>
+        error instanceof LensError && /cache of 8 places that is not filled .*Bind past_key/.test(error.message),
+    );
+  });
 });
