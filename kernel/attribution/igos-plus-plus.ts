@@ -62,7 +62,8 @@ export const igosPlusPlus: AttributionMethod<IgosOptions> = {
       deletion = optimisers[0]!.step(deletion, onDeletion);
       insertion = optimisers[1]!.step(insertion, onInsertion);
       if (i === 0 && prior) [deletion, insertion] = [narrowed(deletion, prior), narrowed(insertion, prior)];
-      report(i + 1, (del!.value - ins!.value + both!.value - bothIns!.value) / 2 + value);
+      const now = times(deletion, insertion);
+      report(i + 1, (del!.value - ins!.value + both!.value - bothIns!.value) / 2 + value, () => complement(now));
     }
     return complement(times(deletion, insertion));
   },

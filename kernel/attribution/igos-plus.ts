@@ -113,7 +113,8 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
       if (i === 0 && prior) mask = narrowed(mask, prior);
       const now = mask;
       sum = mapMask(sum, (m, cell) => m + now.data[cell]! / iterations);
-      report(i + 1, deletion!.value - insertion!.value + value);
+      const soFar = options.average ? mapMask(sum, (m) => (m * iterations) / (i + 1)) : now;
+      report(i + 1, deletion!.value - insertion!.value + value, () => smoothed(complement(soFar), options.smoothing));
     }
     return smoothed(complement(options.average ? sum : mask), options.smoothing);
   },

@@ -1,18 +1,23 @@
 import { AbortError } from '../errors.ts';
-import type { AttributionContext } from './scorer.ts';
+import type { AttributionContext, Mask } from './scorer.ts';
 
 /** Reports the steps of one stage with an estimate of the time left, from the mean of the steps done. */
-export function stage(name: string, steps: number, context: AttributionContext): (step: number, loss?: number) => void {
+export function stage(
+  name: string,
+  steps: number,
+  context: AttributionContext,
+): (step: number, loss?: number, saliency?: () => Mask) => void {
   const began = performance.now();
-  return (step, loss) => {
+  return (step, loss, saliency) => {
     const remainingMs = step === 0 ? undefined : ((performance.now() - began) / step) * (steps - step);
-    context.onProgress?.({
+    const news = {
       stage: name,
       step,
       steps,
       ...(loss !== undefined && { loss }),
       ...(remainingMs !== undefined && { remainingMs }),
-    });
+    };
+    context.onProgress?.(news, saliency);
   };
 }
 

@@ -96,11 +96,14 @@ export interface Progress {
   readonly loss?: number;
   /** Estimate, in milliseconds. */
   readonly remainingMs?: number;
+  /** What there is of the result so far: a PNG, base64. Comes now and then. */
+  readonly picture?: string;
 }
 
 /** What every method is given beside its own options. */
 export interface AttributionContext {
   readonly seed: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
+  /** @param saliency makes the map as it is now, for who wants to show it */
+  readonly onProgress?: (progress: Progress, saliency?: () => Mask) => void;
 }

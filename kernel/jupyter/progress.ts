@@ -9,6 +9,9 @@ const EIGHTHS = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 /** At most this often is the text renewed, in ms. */
 const INTERVAL = 100;
 
+/** The same for text with a picture, which is sent with it each time. */
+const PICTURE_INTERVAL = 250;
+
 /** Calls shorter than this show nothing, in ms. */
 const PATIENCE = 300;
 
@@ -64,24 +67,27 @@ export interface ProgressLine {
  * A line that `show` is given anew at most ten times a second, and `undefined` at the end; nothing for calls that are over
  * within 0.3 s.
  */
-export function progressLine(show: (text: string | undefined) => void): ProgressLine {
+export function progressLine(show: (text: string | undefined, png?: string) => void): ProgressLine {
   const begun = performance.now();
   let stage: string | undefined;
   let stageBegun = begun;
   let shownAt = -Infinity;
   let over = false;
+  let picture: string | undefined;
   return {
     onProgress(progress) {
       if (over) return;
+      picture = progress.picture ?? picture;
       const now = performance.now();
       if (progress.stage !== stage) {
         stage = progress.stage;
         stageBegun = now;
       }
       const isLast = progress.step >= progress.steps;
-      if (now - begun < PATIENCE || (now - shownAt < INTERVAL && !isLast)) return;
+      const interval = picture === undefined ? INTERVAL : PICTURE_INTERVAL;
+      if (now - begun < PATIENCE || (now - shownAt < interval && !isLast)) return;
       shownAt = now;
-      show(formatProgress(progress, now - stageBegun));
+      show(formatProgress(progress, now - stageBegun), picture);
     },
     done() {
       if (!over && shownAt > -Infinity) show(undefined);
@@ -93,7 +99,12 @@ export function progressLine(show: (text: string | undefined) => void): Progress
 /** A progress line among a cell's outputs. */
 export function cellProgress(cell: CurrentCell): ProgressLine {
   const displayId = cell.newDisplayId();
-  return progressLine((text) => {
-    cell.emit({ type: 'progress', displayId, ...(text !== undefined && { text }) });
+  return progressLine((text, png) => {
+    cell.emit({
+      type: 'progress',
+      displayId,
+      ...(text !== undefined && { text }),
+      ...(png !== undefined && { png }),
+    });
   });
 }

@@ -87,13 +87,13 @@ describe('the public API in cells', function () {
     assert.ok(!rest.some((line) => /^\s+at /.test(line)), rest.join('\n'));
   });
 
-  it('reports progress while it works, takes it away at the end, and is interrupted by the session', async () => {
+  it('reports progress and the map so far while it works, takes it away at the end, and is interrupted by the session', async () => {
     let interrupted = false;
     const begun = performance.now();
     const { reply, events } = await run(
       'await explain({ image, question: "What is there?", tokens: "all", method: { name: "igos++", preset: "paper", iterations: 1000 } })',
       (event) => {
-        if (event.type !== 'progress' || interrupted) return;
+        if (event.type !== 'progress' || event.png === undefined || interrupted) return;
         interrupted = true;
         session.interrupt();
       },
@@ -102,6 +102,7 @@ describe('the public API in cells', function () {
     assert.equal(reply.status === 'error' && reply.interrupted, true);
     const texts = events.flatMap((event) => (event.type === 'progress' ? [event] : []));
     assert.match(texts[0]!.text!, /\|[█▏▎▍▌▋▊▉ ]{20}\| \d+\/\d+/);
+    assert.match(texts.findLast(({ png }) => png !== undefined)!.png!, /^iVBORw0KGgo/);
     await run('await new Promise((resolve) => setTimeout(resolve, 100))');
     const last = events.findLast((event) => event.type === 'progress');
     assert.equal(last!.text, undefined, 'the progress line is taken away');

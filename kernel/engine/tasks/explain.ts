@@ -11,6 +11,7 @@ import type { Task, TaskContext } from '../task.ts';
 import type { Answered } from './answered.ts';
 import { answered } from './answered.ts';
 import { ask } from './ask.ts';
+import { partialPictures } from './partial-pictures.ts';
 import type { Asked } from './ask.ts';
 import { ExplainParams } from './question-params.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -62,9 +63,18 @@ async function findingsOf(
     tokenMaps: selected.length === 1 ? 0 : single.length,
     curveEvaluations: baselines.length * removalEvaluations(Number(chosen.options.maskSize) ** 2),
   });
+  const pictures = partialPictures(asked.picture, onProgress);
   const during = (stage: 'joint map' | 'token maps'): AttributionContext => {
     const whole = onWhole(stage);
-    return { seed: params.seed, signal, onProgress: (progress) => onProgress(whole(progress)) };
+    return {
+      seed: params.seed,
+      signal,
+      onProgress(progress, saliency) {
+        const news = whole(progress);
+        onProgress(news);
+        if (saliency && stage === 'joint map') pictures.show(news, saliency);
+      },
+    };
   };
   const attribute = (on: Scorer, tokens: readonly number[], context: AttributionContext, start?: Mask) =>
     chosen.method.attribute(on, weightsOf(scorer.tokenCount, tokens), chosen.options, context, start);
