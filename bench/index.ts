@@ -8,6 +8,7 @@ interface Bench {
 /** Every benchmark by its name. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   gradient: () => import('./gradient.ts'),
+  startup: () => import('./startup.ts'),
   faithfulness: () => import('./faithfulness.ts'),
   fullsize: () => import('./fullsize.ts'),
   renderer: () => import('./renderer.ts'),
