@@ -71,7 +71,10 @@ export function simplify(graph: Graph): void {
   const final = (name: string): string => replaced.get(name) ?? name;
   graph.nodes = graph.nodes.filter((node) => {
     node.inputs = node.inputs.map(final);
-    if (node.domain !== '') return true;
+    if (node.domain !== '') {
+      dropEmptyCache(graph, node);
+      return true;
+    }
     const output = node.outputs[0]!;
     const source = REPEATS[node.op]?.(graph, node);
     if (source === undefined) return true;
@@ -85,4 +88,15 @@ export function simplify(graph: Graph): void {
     replaced.set(output, source);
     return false;
   });
+}
+
+/** Where onnxruntime's attention takes the keys and values of earlier runs. */
+const CACHES: Readonly<Record<string, readonly number[]>> = { GroupQueryAttention: [3, 4] };
+
+/** A cache of length 0 is the same as none; then it does not matter what its other sizes were declared to be. */
+function dropEmptyCache(graph: Graph, node: Node): void {
+  for (const i of CACHES[node.op] ?? []) {
+    const cache = node.inputs[i] ?? '';
+    if (cache !== '' && graph.dims(cache)[2] === 0) node.inputs[i] = '';
+  }
 }

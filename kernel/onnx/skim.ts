@@ -102,6 +102,7 @@ function skimMessage(
   location: string,
 ): Uint8Array[] {
   const parts: Uint8Array[] = [];
+  const references: Uint8Array[] = [];
   // What is kept as it is gathers up and is copied in one go.
   let kept = start;
   const flush = (upTo: number): void => {
@@ -123,13 +124,14 @@ function skimMessage(
       kept = next;
     } else if (wire === BYTES && length > limit && level.data?.includes(field) === true) {
       flush(at);
-      parts.push(...reference(location, body, length));
+      references.push(...reference(location, body, length));
       kept = next;
     }
     at = next;
   }
   flush(end);
-  return parts;
+  // Last, because of two data_locations the later one holds, and some writers state the default.
+  return [...parts, ...references];
 }
 
 function skipScalar(file: Window, wire: number, at: number): number {
