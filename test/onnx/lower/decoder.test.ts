@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { differentiate, lowerPath } from '../../../kernel/autodiff/index.ts';
 import type { Graph } from '../../../kernel/onnx/index.ts';
@@ -32,10 +33,11 @@ function boundDecoder(file: string): Graph {
       .map(({ name, dtype, dims }) =>
         name === 'attention_mask'
           ? [name, constantOf('int64', [BATCH, LENGTH], new Array<number>(BATCH * LENGTH).fill(1))]
-          : [name, constantOf(dtype, [BATCH, dims[1] as number, 0, dims[3] as number], [])],
+          : [name, constantOf(dtype, [BATCH, dims[1] as number, 0, 0], [])],
       ),
   );
-  bind(graph, { constants, shapes: { inputs_embeds: [BATCH, LENGTH, width] } });
+  const size = graph.inputs.find(({ name }) => name === 'inputs_embeds')!.dims[2] as number;
+  bind(graph, { constants, shapes: { inputs_embeds: [BATCH, LENGTH, size] } });
   return graph;
 }
 
@@ -170,4 +172,37 @@ describe('lowering: a quantised decoder', function () {
       const [a, b] = [await runGraph(rounding, feeds), await runGraph(exact, feeds)];
       assert.ok(distance(numbers(a[rounding.outputs[0]!]), numbers(b[exact.outputs[0]!])) < 1e-5);
     }));
+
+  it('made by the onnxruntime-genai builder: stays fused to score, and its gradient is that of the fused kernels', async () => {
+    const file = join(import.meta.dirname, '../../reference/llava_q4/onnx/decoder_model_merged_q4.onnx');
+    const scores = boundDecoder(file);
+    addInput(scores, 'positions', 'int64', [POSITIONS.length]);
+    const logits = gatherLate(scores, 'logits', 'positions');
+    const fused = scores.nodes.map(({ op }) => op);
+    assert.ok(
+      ['GroupQueryAttention', 'SkipSimplifiedLayerNormalization', 'MatMulNBits'].every((op) => fused.includes(op)),
+    );
+    const [last] = scores.nodes.filter(({ outputs }) => outputs.includes(logits));
+    assert.equal(last!.op, 'MatMulNBits', 'the head works at the chosen positions only');
+
+    const graph = gradientGraph(file);
+    const dims = graph.dims('inputs_embeds');
+    const x = drawInput({ dims }, next);
+    const weighed = drawInput({ dims: graph.dims(graph.outputs[0]!) }, next);
+    const at = (values: readonly number[]) => ({ inputs_embeds: tensor(dims, values), positions: feeds.positions });
+    const result = await runGraph(graph, { ...at(x), weights: tensor(graph.dims(graph.outputs[0]!), weighed) });
+    const reference = numbers((await runGraph(scores, at(x)))[logits]);
+    assert.ok(distance(numbers(result[graph.outputs[0]!]), reference) < 1e-4 * Math.max(...reference.map(Math.abs)));
+    const gradient = numbers(result[graph.outputs[1]!]);
+    const u = drawInput({ dims }, next);
+    const step = 2e-3;
+    const objective = async (sign: number) =>
+      dot(weighed, numbers((await runGraph(scores, at(x.map((one, i) => one + sign * step * u[i]!))))[logits]));
+    const slope = ((await objective(1)) - (await objective(-1))) / (2 * step);
+    const size = Math.max(...gradient.map(Math.abs)) * Math.sqrt(gradient.length);
+    assert.ok(
+      Math.abs(dot(u, gradient) - slope) < 5e-3 * size,
+      `slope ${String(slope)}, gradient ${String(dot(u, gradient))}`,
+    );
+  });
 });
