@@ -4,7 +4,7 @@ import importlib
 import sys
 
 FAMILIES = ["qwen2_vl", "qwen2_5_vl", "paligemma", "gemma3", "smolvlm", "llava", "llava_onevision"]
-NAMES = ["pocket", *FAMILIES, "llava_q4", "llava_q8", "llava_fp16"]
+NAMES = ["pocket", *FAMILIES, "llava_q4", "llava_q8", "llava_fp16", "sizes"]
 
 if __name__ == "__main__":
     asked = sys.argv[1:]
