@@ -1,10 +1,12 @@
 /** A little box layout for drawing on a canvas: blocks know their height and draw themselves at a place. */
+import { textLines, type Mark } from './text-lines.ts';
 
 /** What the card needs of a canvas's context; browsers and Node's canvas both have it. */
 export type CardContext = Pick<
   CanvasRenderingContext2D,
   | 'beginPath'
   | 'createLinearGradient'
+  | 'direction'
   | 'drawImage'
   | 'fill'
   | 'fillRect'
@@ -76,13 +78,6 @@ export function grid(blocks: readonly Block[], width: number, perRow: number, ga
   return column(rows, gap);
 }
 
-/** A piece of text that is drawn as one and not broken. */
-export interface Piece {
-  readonly text: string;
-  /** Drawn before the text, given the piece's box. */
-  readonly under?: (context: CardContext, x: number, baseline: number, width: number) => void;
-}
-
 export interface TextStyle {
   readonly font: string;
   readonly colour: string;
@@ -91,114 +86,46 @@ export interface TextStyle {
   readonly lines?: number;
 }
 
-/** A piece with its place in a flow. */
-export interface PlacedPiece {
-  readonly piece: Piece;
-  /** Of its left edge, px. */
-  readonly x: number;
-  /** From 0. */
-  readonly line: number;
-  readonly width: number;
-}
+/** Draws a mark beneath its characters, given where they stand. */
+export type DrawMark = (context: CardContext, x: number, baseline: number, width: number) => void;
 
-/** What breaking text into lines needs of a context. */
-export type Ruler = Pick<CardContext, 'font' | 'measureText' | 'restore' | 'save'>;
-
-/** Breaks pieces into lines; lines break at blanks that stand in pieces of their own, and at newlines. */
-export function placePieces(
-  context: Ruler,
-  pieces: readonly Piece[],
+/** Running text, with marks beneath some of it. */
+export function paragraph(
+  context: CardContext,
+  text: string,
   width: number,
-  font: string,
-): { readonly placed: readonly PlacedPiece[]; readonly lines: number } {
-  context.save();
-  context.font = font;
-  const placed: PlacedPiece[] = [];
-  let [x, line] = [0, 0];
-  const measured = pieces.map((piece) => ({
-    piece,
-    width: context.measureText(piece.text).width,
-    blank: piece.text.trim() === '',
-  }));
-  for (let at = 0; at < measured.length;) {
-    const { piece, width: own, blank } = measured[at]!;
-    if (blank) {
-      const breaks = piece.text.split('\n').length - 1;
-      if (breaks > 0) [x, line] = [0, line + breaks];
-      else if (x > 0) x += own;
-      at++;
-      continue;
-    }
-    // Pieces with no blank between them are one word and stay together.
-    let end = at;
-    while (end < measured.length && !measured[end]!.blank) end++;
-    const word = measured.slice(at, end);
-    const total = word.reduce((sum, part) => sum + part.width, 0);
-    if (x > 0 && x + total > width) [x, line] = [0, line + 1];
-    for (const part of word) {
-      if (x > 0 && x + part.width > width) [x, line] = [0, line + 1];
-      for (const shard of shards(context, part.piece, width)) {
-        const shardWidth = context.measureText(shard.text).width;
-        if (x > 0 && x + shardWidth > width) [x, line] = [0, line + 1];
-        placed.push({ piece: shard, x, line, width: shardWidth });
-        x += shardWidth;
-      }
-    }
-    at = end;
-  }
-  context.restore();
-  return { placed, lines: placed.length > 0 ? line + 1 : 0 };
-}
-
-/** Running text made of pieces. */
-export function flow(context: CardContext, pieces: readonly Piece[], width: number, style: TextStyle): Block {
-  const { placed, lines: needed } = placePieces(context, pieces, width, style.font);
-  const lines = Math.min(needed, style.lines ?? Infinity);
-  const cut = needed > lines ? placed.findLast((one) => one.line === lines - 1) : undefined;
+  style: TextStyle,
+  marks: readonly Mark<DrawMark>[] = [],
+): Block {
+  const most = style.lines ?? Infinity;
+  const { runs, boxes, lines } = textLines(context, text, { width, font: style.font, marks, most });
+  const shown = Math.min(lines.length, most);
+  const cut = lines.length > shown ? lines[shown - 1] : undefined;
+  const baseline = (top: number, line: number): number => top + (line + 0.7) * style.lineHeight;
   return {
-    height: lines * style.lineHeight,
+    height: shown * style.lineHeight,
     draw(canvas, left, top) {
       canvas.save();
       canvas.font = style.font;
       canvas.textBaseline = 'alphabetic';
-      for (const { piece, x: at, line: on, width: wide } of placed) {
-        if (on >= lines) continue;
-        const baseline = top + on * style.lineHeight + style.lineHeight * 0.7;
-        piece.under?.(canvas, left + at, baseline, wide);
-        canvas.fillStyle = style.colour;
-        canvas.fillText(piece.text, left + at, baseline);
+      canvas.textAlign = 'left';
+      for (const { mark, x, line, width: wide } of boxes) {
+        if (line < shown) mark(canvas, left + x, baseline(top, line), wide);
       }
-      if (cut)
-        canvas.fillText('…', left + Math.min(cut.x + cut.width, width - 10), top + (lines - 0.3) * style.lineHeight);
+      canvas.fillStyle = style.colour;
+      for (const { text: words, x, line, rightToLeft } of runs) {
+        if (line >= shown) continue;
+        canvas.direction = rightToLeft ? 'rtl' : 'ltr';
+        canvas.fillText(words, left + x, baseline(top, line));
+      }
+      if (cut) {
+        const [first, last] = [Math.max(cut.left - ELLIPSIS, 0), Math.min(cut.right, width - ELLIPSIS)];
+        canvas.fillText('…', left + (cut.rightToLeft ? first : last), baseline(top, shown - 1));
+      }
       canvas.restore();
     },
   };
 }
 
-/** A piece that is wider than the line, cut into pieces that are not. */
-function shards(context: Ruler, piece: Piece, width: number): readonly Piece[] {
-  if (context.measureText(piece.text).width <= width) return [piece];
-  const found: Piece[] = [];
-  let text = '';
-  for (const character of piece.text) {
-    if (text !== '' && context.measureText(text + character).width > width) {
-      found.push({ ...piece, text });
-      text = '';
-    }
-    text += character;
-  }
-  return [...found, { ...piece, text }];
-}
-
-/** Plain text, broken at blanks. */
-export function paragraph(context: CardContext, text: string, width: number, style: TextStyle): Block {
-  return flow(context, splitBlanks(text), width, style);
-}
-
-/** Words and blanks as pieces of their own. */
-export function splitBlanks(text: string, under?: Piece['under']): readonly Piece[] {
-  return text
-    .split(/(\s+)/u)
-    .filter((part) => part !== '')
-    .map((part) => (under && part.trim() !== '' ? { text: part, under } : { text: part }));
-}
+/** Room that is left for an ellipsis, px. */
+const ELLIPSIS = 12;

@@ -5,22 +5,22 @@
 import type { Explanation, LensDocument, SaliencyMap } from '../kernel/document.ts';
 import {
   column,
-  flow,
   grid,
   paragraph,
   row,
-  splitBlanks,
   type Block,
   type CardContext,
-  type Piece,
+  type DrawMark,
   type TextStyle,
 } from './card-layout.ts';
 import { colourAt, heatOpacity, type HeatStyle } from './colour-maps.ts';
 import { heatSize, paintLevels } from './heatmap.ts';
 import { fieldOf, mainMap, ownScale, resample, sharedScale, tokenMap, type Scale } from './saliency.ts';
+import type { Mark } from './text-lines.ts';
 import {
   AXIS_TITLES,
   NO_DEPENDENCE,
+  baselineNote,
   figure,
   fixed,
   largestRatio,
@@ -29,6 +29,7 @@ import {
   noDependenceReason,
   scores,
   selectedTokens,
+  selectionNote,
   visibleToken,
 } from './wording.ts';
 
@@ -66,6 +67,11 @@ const PAPER = '#fdfcfa';
 const LINE = '#d8d3ca';
 const AMBER = [240, 160, 30] as const;
 const SLATE = [90, 120, 190] as const;
+
+/** A word's colour. @param strength 0 … 1 */
+function tinted(colour: readonly [number, number, number], strength: number): string {
+  return `rgba(${colour.join(',')},${(0.55 * strength).toFixed(3)})`;
+}
 
 interface Pen<C> {
   readonly tools: CardTools<C>;
@@ -149,48 +155,39 @@ function markedAnswer<C>(
   size: number,
   largest: number,
 ): Block {
-  const pieces: Piece[] = [];
-  let written = 0;
-  for (const token of answer.tokens) {
-    const start = Math.max(token.start, written);
-    pieces.push(...splitBlanks(answer.text.slice(written, start)));
-    const tint = token.llr < 0 ? SLATE : AMBER;
-    const strength = 0.55 * Math.min(Math.abs(token.llr) / largest, 1);
-    pieces.push(
-      ...splitBlanks(answer.text.slice(start, token.end), (context, x, baseline, wide) => {
-        context.fillStyle = `rgba(${tint.join(',')},${strength.toFixed(3)})`;
-        context.fillRect(x - 1, baseline - size, wide + 2, size * 1.3);
+  const marks: Mark<DrawMark>[] = answer.tokens.map((token) => {
+    // A token's own blanks are not coloured.
+    const words = answer.text.slice(token.start, token.end);
+    const start = token.start + (words.length - words.trimStart().length);
+    const colour = tinted(token.llr < 0 ? SLATE : AMBER, Math.min(Math.abs(token.llr) / largest, 1));
+    return {
+      start,
+      end: start + words.trim().length,
+      mark(context, x, baseline, wide) {
+        context.fillStyle = colour;
+        context.fillRect(x, baseline - size, wide, size * 1.3);
         if (!token.selected) return;
         context.fillStyle = '#9a5b00';
-        context.fillRect(x - 1, baseline + size * 0.3, wide + 2, 2);
-      }),
-    );
-    written = Math.max(written, token.end);
-  }
-  pieces.push(...splitBlanks(answer.text.slice(written)));
-  return flow(measure, pieces, width, {
-    font: `400 ${size}px ${tools.font}`,
-    colour: INK,
-    lineHeight: size * 1.7,
-    lines: 16,
+        context.fillRect(x + 0.5, baseline + size * 0.3, wide - 1, 2);
+      },
+    };
   });
+  const style = { font: `400 ${size}px ${tools.font}`, colour: INK, lineHeight: size * 1.7, lines: 16 };
+  return paragraph(measure, answer.text, width, style, marks);
 }
 
-/** The colours with the values that they stand for. */
-function legend<C>(pen: Pen<C>, map: SaliencyMap, width: number, title: string): Block {
-  const { tools } = pen;
-  const [low, high] = scaleFor(pen, map);
-  const bar: Block = {
+/** A bar of colours with figures beneath it. */
+function scaleBar<C>(
+  { tools }: Pen<C>,
+  width: number,
+  stops: readonly (readonly [share: number, colour: string])[],
+  figures: readonly (readonly [share: number, text: string])[],
+): Block {
+  return {
     height: 30,
     draw(context, x, y) {
       const gradient = context.createLinearGradient(x, 0, x + width, 0);
-      for (let stop = 0; stop <= 24; stop++) {
-        const t = stop / 24;
-        const alpha = Math.round(255 * heatOpacity(t, tools.style))
-          .toString(16)
-          .padStart(2, '0');
-        gradient.addColorStop(t, `${colourAt(tools.style.colourMap, t)}${alpha}`);
-      }
+      for (const [share, colour] of stops) gradient.addColorStop(share, colour);
       context.fillStyle = gradient;
       context.fillRect(x, y, width, 9);
       context.strokeStyle = LINE;
@@ -198,21 +195,74 @@ function legend<C>(pen: Pen<C>, map: SaliencyMap, width: number, title: string):
       context.beginPath();
       context.roundRect(x, y, width, 9, 0);
       context.stroke();
+      context.save();
       context.font = `400 11px ${tools.font}`;
       context.fillStyle = MUTED;
-      context.save();
-      for (const [share, align] of [
-        [0, 'left'],
-        [0.5, 'center'],
-        [1, 'right'],
-      ] as const) {
-        context.textAlign = align;
-        context.fillText(figure(low + (high - low) * share), x + width * share, y + 23);
+      for (const [share, words] of figures) {
+        context.textAlign = share === 0 ? 'left' : share === 1 ? 'right' : 'center';
+        context.fillText(words, x + width * share, y + 23);
       }
       context.restore();
     },
   };
-  return column([text(pen, title, width, 11, MUTED), bar], 3);
+}
+
+/** The colours of the heat with the values that they stand for. */
+function legend<C>(pen: Pen<C>, map: SaliencyMap, width: number, title: string): Block {
+  const { style } = pen.tools;
+  const [low, high] = scaleFor(pen, map);
+  const stops = Array.from({ length: 25 }, (_, stop) => {
+    const t = stop / 24;
+    const alpha = Math.round(255 * heatOpacity(t, style))
+      .toString(16)
+      .padStart(2, '0');
+    return [t, `${colourAt(style.colourMap, t)}${alpha}`] as const;
+  });
+  const figures = [0, 0.5, 1].map((share) => [share, figure(low + (high - low) * share)] as const);
+  return column([text(pen, title, width, 11, MUTED), scaleBar(pen, width, stops, figures)], 3);
+}
+
+/** What a word's colour and its line stand for. */
+function tintLegend<C>(pen: Pen<C>, { answer }: Explanation, width: number): Block {
+  const largest = largestRatio(pen.document);
+  const chosen = answer.tokens.some(({ reason }) => reason === 'chosen');
+  const lined = chosen ? 'chosen to be explained' : `selected, above ${figure(answer.threshold)}`;
+  const against = answer.tokens.some(({ llr }) => llr < -0.05 * largest);
+  const wide = Math.min(width, 220);
+  const stops = against
+    ? ([
+        [0, tinted(SLATE, 1)],
+        [0.5, tinted(SLATE, 0)],
+        [0.5, tinted(AMBER, 0)],
+        [1, tinted(AMBER, 1)],
+      ] as const)
+    : ([
+        [0, tinted(AMBER, 0)],
+        [1, tinted(AMBER, 1)],
+      ] as const);
+  const shares = against
+    ? ([
+        [0, -largest],
+        [0.5, 0],
+        [1, largest],
+      ] as const)
+    : ([
+        [0, 0],
+        [1, largest],
+      ] as const);
+  const title = `Colour: log-likelihood ratio, with against without the image. Underlined: ${lined}.`;
+  return column(
+    [
+      text(pen, title, width, 11, MUTED),
+      scaleBar(
+        pen,
+        wide,
+        stops,
+        shares.map(([at, value]) => [at, figure(value)]),
+      ),
+    ],
+    4,
+  );
 }
 
 function scoreLine(explanation: Explanation): string {
@@ -241,15 +291,9 @@ function single<C>(pen: Pen<C>, explanation: Explanation): readonly Block[] {
   }
   const results = scoreLine(explanation);
   if (results) told.push(text(pen, results, right, 12, INK));
-  told.push(
-    text(
-      pen,
-      `Tint: log-likelihood ratio with and without the image, up to ${figure(largestRatio(pen.document))}. Underlined: selected, above ${figure(explanation.answer.threshold)}.`,
-      right,
-      11,
-      MUTED,
-    ),
-  );
+  const notes = [selectionNote(explanation), baselineNote(explanation)].filter((note) => note !== '');
+  if (notes.length > 0) told.push(text(pen, notes.join(' '), right, 12, INK));
+  told.push(tintLegend(pen, explanation, right));
   const seen = [heatedPicture(pen, explanation, main, PICTURE, PICTURE)];
   if (main) seen.push(legend(pen, main, PICTURE, `Saliency for ${mapSubject(main)}, by ${main.method}`));
   const blocks: Block[] = [
@@ -312,6 +356,8 @@ function several<C>(pen: Pen<C>): readonly Block[] {
       parts.push(text(pen, explanation.question, width, 11, MUTED, 400, 3));
     parts.push(markedAnswer(pen, explanation, width, 14, largestRatio(document)));
     if (!explanation.dependsOnImage) parts.push(text(pen, NO_DEPENDENCE, width, 12, INK, 600));
+    const notes = [selectionNote(explanation), baselineNote(explanation)].filter((note) => note !== '');
+    if (notes.length > 0) parts.push(text(pen, notes.join(' '), width, 11, MUTED));
     const results = scoreLine(explanation);
     if (results) parts.push(text(pen, results, width, 11, MUTED));
     return column(parts, 8);

@@ -5,7 +5,7 @@ import type { CompareAxis, Explanation, LensDocument } from '../kernel/document.
 const CALL = ['tokens', 'baseline', 'maxNewTokens', 'perToken', 'metrics'] as const;
 
 /** What was asked for where the result says what came of it. */
-const ASKED = ['baselineAsked', 'thresholdAsked'] as const;
+const ASKED = ['baselineAsked', 'thresholdAsked', 'stopWords'] as const;
 
 /** How an option is called that a comparison varies. */
 const OPTION: Readonly<Record<CompareAxis, string>> = {
@@ -34,7 +34,8 @@ export function optionsOf({ images }: LensDocument, explanation: Explanation): O
     model: model.id,
     ...(method !== 'none' && { method: { name: method, ...Object.fromEntries(ofMethod) } }),
     ...Object.fromEntries(ofCall),
-    threshold: answer.threshold,
+    // The threshold that came of 'auto' would not select stop words again.
+    threshold: parameters['stopWords'] === true ? 'auto' : answer.threshold,
     seed: provenance.seed,
   };
 }

@@ -1,7 +1,7 @@
 /** What is seen now as a figure for a paper: an SVG whose text, marks, lines and curves stay vectors. */
 import { createCurveChart } from './curves.ts';
 import { largestSegmentRatio } from './answer-tokens.ts';
-import { placePieces, splitBlanks, type Piece, type Ruler } from './card-layout.ts';
+import { textLines, type Mark, type Ruler } from './text-lines.ts';
 import { canvasOf, svgElement } from './element.ts';
 import { drawContours, heatSize, paintLayers, type HeatLayer } from './heatmap.ts';
 import { rampColours } from './legend.ts';
@@ -53,32 +53,32 @@ interface Words {
   readonly lineHeight?: number;
 }
 
-/** Text broken into lines. @param under is drawn beneath a piece */
+/** Draws a mark beneath its characters, given where they stand. */
+type DrawMark = (x: number, baseline: number, width: number) => readonly SVGElement[];
+
+/** Text broken into lines, with marks beneath some of it. */
 function textPart(
   ruler: Ruler,
-  pieces: readonly (Piece & {
-    readonly mark?: (x: number, baseline: number, width: number) => readonly SVGElement[];
-  })[],
+  text: string,
   { size, width, colour = INK, weight = 400, lineHeight = Math.round(size * 1.45) }: Words,
+  marks: readonly Mark<DrawMark>[] = [],
 ): Part {
-  const { placed, lines } = placePieces(ruler, pieces, width, `${weight} ${size}px ${FONT}`);
-  const group = svgElement('g', { 'font-family': FONT, 'font-size': size, 'font-weight': weight, fill: colour });
-  const words: SVGElement[] = [];
-  for (const { piece, x, line, width: wide } of placed) {
-    const baseline = line * lineHeight + lineHeight * 0.7;
-    const { mark } = piece as (typeof pieces)[number];
-    if (mark) group.append(...mark(x, baseline, wide));
-    words.push(svgElement('text', { x: round(x), y: round(baseline) }, clean(piece.text)));
-  }
-  group.append(...words);
-  return { width, height: lines * lineHeight, element: group };
+  const { runs, boxes, lines } = textLines(ruler, text, { width, font: `${weight} ${size}px ${FONT}`, marks });
+  const baseline = (line: number): number => round((line + 0.7) * lineHeight);
+  const element = svgElement(
+    'g',
+    { 'font-family': FONT, 'font-size': size, 'font-weight': weight, fill: colour },
+    ...boxes.flatMap(({ mark, x, line, width: wide }) => mark(x, baseline(line), wide)),
+    ...runs.map(({ text: words, x, line, width: wide, rightToLeft }) => {
+      // Text that runs from right to left begins at its right edge.
+      const start = rightToLeft ? { x: round(x + wide), direction: 'rtl' } : { x: round(x) };
+      return svgElement('text', { ...start, y: baseline(line) }, clean(words));
+    }),
+  );
+  return { width, height: lines.length * lineHeight, element };
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;
-
-function paragraphPart(ruler: Ruler, text: string, words: Words): Part {
-  return textPart(ruler, splitBlanks(text), words);
-}
 
 /** Parts under one another. */
 function columnPart(parts: readonly Part[], gap: number): Part {
@@ -127,7 +127,7 @@ function legendPart(ruler: Ruler, panel: Panel, state: ViewState, width: number)
   const pins = blendedPins(panel, state);
   if (pins.length > 0) {
     const names = pins.map(({ segment, colour }) => {
-      const name = paragraphPart(ruler, visibleToken(segment.text), { size: 12, width: width - 20 });
+      const name = textPart(ruler, visibleToken(segment.text), { size: 12, width: width - 20 });
       const swatch = svgElement('rect', { y: 3, width: 12, height: 12, rx: 2, fill: colour });
       return rowPart([{ width: 12, height: 14, element: swatch }, name], 8);
     });
@@ -160,7 +160,7 @@ function legendPart(ruler: Ruler, panel: Panel, state: ViewState, width: number)
     svgElement('rect', { width, height: 9, fill: `url(#${id})`, stroke: '#d8d3ca', 'stroke-width': 0.75 }),
     ...ticks,
   );
-  const title = paragraphPart(ruler, `Saliency for ${shown.subject}, by ${shown.method}`, {
+  const title = textPart(ruler, `Saliency for ${shown.subject}, by ${shown.method}`, {
     size: 12,
     width,
     colour: MUTED,
@@ -175,44 +175,31 @@ function answerPart(ruler: Ruler, panel: Panel, state: ViewState, width: number,
   const largest = largestSegmentRatio(panel.document, state.segmentation);
   const selected = selectedAt(explanation.answer, state.alpha);
   const pins = new Map(pinsOf(panel, state).map(({ segment, colour }) => [segment, colour]));
-  const pieces: Parameters<typeof textPart>[1][number][] = [];
-  let written = 0;
-  for (const segment of segmentsOf(explanation, state.segmentation)) {
-    const from = Math.max(segment.start, written);
-    pieces.push(...splitBlanks(text.slice(written, from)));
-    written = Math.max(written, segment.end);
+  const marks = segmentsOf(explanation, state.segmentation).map((segment): Mark<DrawMark> => {
     const opacity = round(0.62 * Math.min(Math.abs(segment.llr) / largest, 1));
     const underlined = segment.tokens.some((token) => selected.has(token));
     const pin = pins.get(segment);
-    const mark = (x: number, baseline: number, wide: number): readonly SVGElement[] => [
-      svgElement('rect', {
-        x: round(x - 1),
-        y: round(baseline - size),
-        width: round(wide + 2),
-        height: round(size * 1.3),
-        rx: 2,
-        fill: segment.llr < 0 ? AGAINST : TINT,
-        'fill-opacity': opacity,
-        ...(pin && { stroke: pin, 'stroke-width': 2 }),
-      }),
-      ...(underlined
-        ? [
-            svgElement('rect', {
-              x: round(x - 1),
-              y: round(baseline + size * 0.3),
-              width: round(wide + 2),
-              height: 2,
-              fill: MARK,
-            }),
-          ]
-        : []),
-    ];
-    pieces.push(
-      ...splitBlanks(text.slice(from, segment.end)).map((piece) => (piece.text.trim() ? { ...piece, mark } : piece)),
-    );
-  }
-  pieces.push(...splitBlanks(text.slice(written)));
-  return textPart(ruler, pieces, { size, width, lineHeight: Math.round(size * 1.75) });
+    const blank = segment.end - segment.start - text.slice(segment.start, segment.end).trimStart().length;
+    return {
+      start: segment.start + blank,
+      end: segment.end,
+      mark: (x, baseline, wide) => {
+        const across = { x: round(x - 1), width: round(wide + 2) };
+        const tint = svgElement('rect', {
+          ...across,
+          y: round(baseline - size),
+          height: round(size * 1.3),
+          rx: 2,
+          fill: segment.llr < 0 ? AGAINST : TINT,
+          'fill-opacity': opacity,
+          ...(pin && { stroke: pin, 'stroke-width': 2 }),
+        });
+        const line = { ...across, y: round(baseline + size * 0.3), height: 2, fill: MARK };
+        return underlined ? [tint, svgElement('rect', line)] : [tint];
+      },
+    };
+  });
+  return textPart(ruler, text, { size, width, lineHeight: Math.round(size * 1.75) }, marks);
 }
 
 function curvesPart(panel: Panel): Part | undefined {
@@ -243,8 +230,8 @@ function multiplesPart(ruler: Ruler, panel: Panel, state: ViewState): readonly P
   if (pins.length < 2 || state.together === 'blend') return [];
   const each = pins.flatMap(({ segment, field }) => {
     if (!field) return [];
-    const name = paragraphPart(ruler, visibleToken(segment.text), { size: 13, width: SMALL, weight: 600 });
-    const ratio = paragraphPart(ruler, `LLR ${figure(segment.llr)}`, { size: 11, width: SMALL, colour: MUTED });
+    const name = textPart(ruler, visibleToken(segment.text), { size: 13, width: SMALL, weight: 600 });
+    const ratio = textPart(ruler, `LLR ${figure(segment.llr)}`, { size: 11, width: SMALL, colour: MUTED });
     const picture = picturePart(panel, [{ field, scale: panel.scaleOf(field, state) }], state, SMALL);
     return [columnPart([picture, columnPart([name, ratio], 0)], 4)];
   });
@@ -259,13 +246,13 @@ function panelPart(ruler: Ruler, panel: Panel, state: ViewState, compared: boole
   const seen = columnPart([picture, legendPart(ruler, panel, state, picture.width)], 10);
   const width = compared ? PICTURE : TEXT;
   const told: Part[] = [
-    paragraphPart(ruler, explanation.question, { size: 13, width, colour: MUTED }),
+    textPart(ruler, explanation.question, { size: 13, width, colour: MUTED }),
     answerPart(ruler, panel, state, width, compared ? 15 : 19),
-    paragraphPart(ruler, scoresText(panel), { size: 12, width }),
+    textPart(ruler, scoresText(panel), { size: 12, width }),
   ];
   const curves = compared ? undefined : curvesPart(panel);
   if (curves) told.push(curves);
-  const label = paragraphPart(ruler, explanation.label, { size: 14, width, weight: 600 });
+  const label = textPart(ruler, explanation.label, { size: 14, width, weight: 600 });
   return compared ? columnPart([label, seen, ...told], 10) : rowPart([seen, columnPart(told, 12)], GAP);
 }
 

@@ -108,6 +108,24 @@ export function noDependenceReason({ answer }: Explanation): string {
   );
 }
 
+/** What is said where tokens were selected by an easier rule than the paper's, because by the paper's none was; else nothing. */
+export function selectionNote({ answer, dependsOnImage, provenance: { parameters } }: Explanation): string {
+  if (!dependsOnImage || parameters['thresholdAsked'] !== 'auto') return '';
+  const reached = `No token reached the usual log-likelihood ratio of 1`;
+  if (parameters['stopWords'] === true) {
+    return `${reached.replace('No token', 'No other token')}, so that stop words are counted too, those above ${figure(answer.threshold)}.`;
+  }
+  if (answer.threshold >= 1) return '';
+  return `${reached}, so those above ${figure(answer.threshold)} are counted: this answer is easily guessed without the image.`;
+}
+
+/** What stood in for the image where it was another baseline than the usual one, because with that no token was selected. */
+export function baselineNote({ dependsOnImage, provenance: { parameters } }: Explanation): string {
+  const { baseline, baselineAsked } = parameters;
+  if (!dependsOnImage || baselineAsked !== 'auto' || typeof baseline !== 'string' || baseline === 'blur') return '';
+  return `A blurred copy of the image made no difference; “${baseline}” stands in for the image instead.`;
+}
+
 /** The selected tokens, largest LLR first. */
 export function selectedTokens({
   answer,

@@ -3,7 +3,7 @@ import { createCanvas, loadImage, type Canvas, type Image } from 'canvas';
 import sharp from 'sharp';
 import { drawCard, type CardCanvas } from '../../renderer/card.ts';
 import type { LensDocument } from '../document.ts';
-import { cardFont } from './fonts.ts';
+import { FONT_VARIATION, cardFont } from './fonts.ts';
 
 const DENSITY = 2;
 
@@ -12,14 +12,23 @@ const STYLE = { colourMap: 'viridis', opacity: 0.7, threshold: 0 } as const;
 
 function cardCanvas(width: number, height: number): CardCanvas<Canvas> {
   const canvas = createCanvas(width, height);
+  const context = canvas.getContext('2d');
+  context.fontVariationSettings = FONT_VARIATION;
   // Node's canvas has the same context as the browser's; only the types of its canvases and images differ.
-  return { canvas, context: canvas.getContext('2d') as unknown as CardCanvas<Canvas>['context'] };
+  return { canvas, context: context as unknown as CardCanvas<Canvas>['context'] };
 }
 
 /** A notebook is saved as a whole, again and again: a card above this many bytes is drawn with coarser and fewer pictures. */
 const LARGE = 140_000;
 const FINE = { pictureDensity: DENSITY, tokens: 10 } as const;
 const COARSE = { pictureDensity: 1, tokens: 5 } as const;
+
+/** All text that the document brings onto its card. */
+function wordsOf({ explanations }: LensDocument): string {
+  return explanations
+    .flatMap(({ label, question, answer, model }) => [label, question, answer.text, model.id])
+    .join('\n');
+}
 
 async function encode(canvas: Canvas): Promise<Buffer> {
   const { width, height } = canvas;
@@ -38,12 +47,13 @@ export async function cardPng(document: LensDocument): Promise<Buffer> {
   const pictures: readonly Image[] = await Promise.all(
     document.images.map(({ data }) => loadImage(Buffer.from(data, 'base64'))),
   );
+  const font = cardFont(wordsOf(document));
   const draw = (detail: typeof FINE | typeof COARSE): Promise<Buffer> =>
     encode(
       drawCard<Canvas>(document, {
         createCanvas: cardCanvas,
         pictures: pictures as unknown as readonly CanvasImageSource[],
-        font: cardFont(),
+        font,
         density: DENSITY,
         ...detail,
         style: STYLE,

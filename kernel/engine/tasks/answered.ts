@@ -20,7 +20,7 @@ type Findings = Pick<Explanation, 'maps' | 'curves' | 'metrics'>;
  * @param method its name as provenance gives it; 'none' for a selection of tokens
  */
 export async function answered(
-  { model, picture, scorer, answer, selected, baseline }: Asked,
+  { model, picture, scorer, answer, selected, baseline, stopWords }: Asked,
   params: SelectTokensParams,
   { milliseconds }: Stopwatch,
   method: string,
@@ -49,6 +49,7 @@ export async function answered(
           baseline,
           baselineAsked: params.baseline,
           thresholdAsked: params.threshold,
+          ...(stopWords && { stopWords }),
           ...parameters,
         },
         seed: params.seed,

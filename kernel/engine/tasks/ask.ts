@@ -22,6 +22,8 @@ export interface Asked {
   readonly selected: readonly number[];
   /** The baseline with which they were selected: the first tried where none was. */
   readonly baseline: BaselineName;
+  /** Whether stop words could be selected, which happens where nothing else was. */
+  readonly stopWords: boolean;
 }
 
 /**
@@ -57,7 +59,7 @@ export async function ask(
     const scorer = await model.scorer(picture, question, spoken, { seed, signal });
     const masked = async (value: 0 | 1, baseline: BaselineName) =>
       (await scorer.logp([{ mask: filledMask(maskSize, maskSize, value), baseline }]))[0]!;
-    const { judged, baseline, threshold } = await judgement(params, scorer.answer, masked);
+    const { judged, baseline, threshold, stopWords } = await judgement(params, scorer.answer, masked);
     const answer: Answer = {
       text: scorer.answer.text,
       source: given === undefined ? 'generated' : 'given',
@@ -65,7 +67,7 @@ export async function ask(
       threshold,
     };
     const selected = [...judged.keys()].filter((t) => judged[t]!.selected);
-    return { model, picture, scorer, answer, selected, baseline };
+    return { model, picture, scorer, answer, selected, baseline, stopWords };
   });
 }
 
@@ -74,6 +76,7 @@ interface Judgement {
   readonly judged: readonly AnswerToken[];
   readonly baseline: BaselineName;
   readonly threshold: number;
+  readonly stopWords: boolean;
 }
 
 /**
@@ -96,7 +99,7 @@ async function judgement(
       const without = unseen.get(baseline) ?? (await logp(0, baseline));
       unseen.set(baseline, without);
       const judged = selection(answer, seen, without, { ...rule, tokens });
-      const found = { judged, baseline, threshold: rule.threshold };
+      const found = { judged, baseline, ...rule };
       if (judged.some(({ selected }) => selected)) return found;
       if (none === undefined || rule.threshold < none.threshold) none = found;
     }
