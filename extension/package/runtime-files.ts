@@ -42,6 +42,7 @@ function wanted(name: string, { os, cpu }: Target): ((file: string) => boolean) 
     tslab: (file) => /^dist\/.*\.js$/.test(file),
     '@tslab/typescript-for-tslab': (file) => /^lib\/(typescript\.js|lib\..*\.d\.ts|lib\.d\.ts)$/.test(file),
     '@fontsource/inter': (file) =>
+      file === 'unicode.json' ||
       /^files\/inter-(latin|greek|cyrillic|vietnamese)[a-z-]*-[46]00-normal\.woff2$/.test(file),
     'highlight.js': (file) => /^(lib\/(?!.*\.js\.js$).*|es\/(common|core))\.js$/.test(file),
     // Without languages and plug-ins.
@@ -51,6 +52,9 @@ function wanted(name: string, { os, cpu }: Target): ((file: string) => boolean) 
     '@types/node': (file) => file.endsWith('.d.ts'),
     'undici-types': (file) => file.endsWith('.d.ts'),
   };
+  if (name.startsWith('@fontsource-variable/')) {
+    return (file) => file === 'unicode.json' || /^files\/.*-wght-normal\.woff2$/.test(file);
+  }
   return table[name];
 }
 
