@@ -54,7 +54,10 @@ export class Session {
     const threads = options.threads ?? (Number(process.env.LVLM_LENS_THREADS) || undefined);
     const { lean = false, dataFolder } = options;
     const entries = {
-      ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }),
+      // Derived graphs score and have gradients: products with 4-bit weights must not round their activations to 8 bits.
+      ...(dataFolder === undefined
+        ? {}
+        : { model_external_initializers_file_folder_path: dataFolder, qdq_matmulnbits_accuracy_level: '1' }),
       ...(lean ? { disable_prepacking: '1' } : {}),
     };
     const settings: InferenceSession.SessionOptions = {

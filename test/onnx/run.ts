@@ -37,7 +37,10 @@ export async function runModel(
   feeds: Record<string, ort.Tensor>,
   folder?: string,
 ): Promise<ort.InferenceSession.OnnxValueMapType> {
-  const extra = folder === undefined ? {} : { session: { model_external_initializers_file_folder_path: folder } };
+  const extra =
+    folder === undefined
+      ? {}
+      : { session: { model_external_initializers_file_folder_path: folder, qdq_matmulnbits_accuracy_level: '1' } };
   const options: ort.InferenceSession.SessionOptions = { logSeverityLevel: 4, intraOpNumThreads: 1, extra };
   const session =
     typeof model === 'string'

@@ -148,4 +148,48 @@ describe('lowering: quantised weights', function () {
         error instanceof LensError && /2 bits cannot be differentiated .*4 or 8 bits/.test(error.message),
     );
   });
+
+  for (const [type, bits] of [
+    ['int4', 4],
+    ['uint4', 4],
+    ['int8', 8],
+    ['uint8', 8],
+    ['int32', 32],
+  ] as const) {
+    for (const scaled of ['per tensor', 'per column', 'by blocks'] as const) {
+      // onnxruntime scales 32-bit integers as a whole or by column only.
+      if (type === 'int32' && scaled === 'by blocks') continue;
+      it(`a weight behind DequantizeLinear: ${type}, ${scaled}`, () => {
+        const [k, n, block] = [32, 6, 16];
+        const next = random(3);
+        const graph = new Graph();
+        graph.opsets.set('', 21);
+        const b = new Builder(graph);
+        addInput(graph, 'x', 'float32', [2, 3, k]);
+        const data = Uint8Array.from({ length: (k * n * bits) / 8 }, (_, i) =>
+          // Of 32-bit numbers the three upper bytes are zero.
+          bits === 32 && i % 4 > 0 ? 0 : Math.floor(next() * 256),
+        );
+        graph.setConstant('codes', { dtype: type, dims: [k, n], data });
+        const dims = { 'per tensor': [], 'per column': [n], 'by blocks': [k / block, n] }[scaled];
+        const scale = b.constant(
+          'float32',
+          dims,
+          Array.from({ length: dims.reduce((p, d) => p * d, 1) }, () => 0.001 + next() / 100),
+          'scale',
+        );
+        const zeros = Uint8Array.from({ length: Math.ceil((dims.reduce((p, d) => p * d, 1) * bits) / 8) }, () =>
+          bits === 4 ? 0x23 : 5,
+        );
+        if (type !== 'int32') graph.setConstant('zeros', { dtype: type, dims, data: zeros });
+        const weight = b.op('DequantizeLinear', ['codes', scale, ...(type === 'int32' ? [] : ['zeros'])], {
+          axis: int(scaled === 'by blocks' ? 0 : 1),
+          ...(scaled === 'by blocks' ? { block_size: int(block) } : {}),
+        });
+        assert.deepEqual(graph.type(weight), { dtype: 'float32', dims: [k, n] });
+        graph.outputs = [b.op('MatMul', ['x', weight])];
+        return checkGraph(graph, 3);
+      });
+    }
+  }
 });
