@@ -3,13 +3,14 @@ import { describeNode } from '../onnx/attributes.ts';
 import { Builder } from '../onnx/builder.ts';
 import type { Graph, Node } from '../onnx/graph.ts';
 import { consumers, producers } from '../onnx/graph.ts';
-import { castAgain } from './cast-again.ts';
 import { gather } from './contributions.ts';
 import type { DifferentiateOptions } from './path.ts';
 import { gradientRule, lowerPath, valuesBetween } from './path.ts';
+import { recomputeAttention } from './recompute.ts';
 import { checkRounding } from './rounding.ts';
 import type { Contribution, Rule, Surroundings } from './site.ts';
 import { Site } from './site.ts';
+import { spreadAgain } from './spread-again.ts';
 
 /**
  * Appends to a bound graph, in place, the nodes that compute ∂(Σ value·cotangent)/∂x for each x in `wrt` (reverse mode). Only
@@ -73,7 +74,8 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Read
       return [name, b.expand(gradient, graph.dims(name))];
     }),
   );
-  castAgain(graph, forwardCount);
+  recomputeAttention(graph, forwardCount);
+  spreadAgain(graph, forwardCount);
   return result;
 }
 

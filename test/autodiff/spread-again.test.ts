@@ -95,4 +95,29 @@ describe('a model of half precision', () => {
         );
       }));
   }
+
+  it('a weight behind DequantizeLinear is spread once for each direction too', () => {
+    const graph = new OnnxGraph();
+    graph.opsets.set('', 21);
+    const b = new Builder(graph);
+    addInput(graph, 'x', 'float32', [rows, width]);
+    graph.setConstant(
+      'codes',
+      constantOf(
+        'int8',
+        [width, width],
+        wave(width * width).map((x) => Math.round(100 * x)),
+      ),
+    );
+    const weight = b.op('DequantizeLinear', ['codes', b.constant('float32', [], [0.01])]);
+    const y = b.op('MatMul', [b.op('Tanh', [b.op('MatMul', ['x', weight])]), weight]);
+    addInput(graph, 'v', 'float32', [rows, width]);
+    const { x } = differentiate(graph, { of: [{ value: y, cotangent: 'v' }], wrt: ['x'] });
+    graph.outputs = [y, x!];
+    prune(graph);
+    const spread = graph.nodes.filter(({ op }) => op === 'DequantizeLinear');
+    // Two backward products, of one weight that the forward ones share.
+    assert.equal(spread.length, 3);
+    assert.equal(new Set(spread.map(({ inputs }) => inputs[1])).size, 3, 'equal nodes would be joined into one');
+  });
 });
