@@ -1,11 +1,12 @@
 import path from 'node:path';
 import { LensError } from '../errors.ts';
+import type { DtypeChoice } from '../hub/dtype.ts';
 import { idOfSnapshot } from '../hub/repository.ts';
 import type { Picture } from '../image/picture.ts';
 import { embeddedModels } from './embedded.ts';
 import { familyOf } from './families.ts';
 import type { Family } from './family.ts';
-import { DECODER, EMBED, modelFolder, readModelFiles } from './files.ts';
+import { DECODER, EMBED, graphFilesOf, modelFolder, readModelFiles } from './files.ts';
 import type { ModelFiles } from './files.ts';
 import { generate } from './generate.ts';
 import type {
@@ -21,7 +22,7 @@ import type {
 import { constantValues, producers, readGraph } from '../onnx/index.ts';
 import { Prompter } from './prompt.ts';
 import { modelProvenance } from './provenance.ts';
-import { parseReference } from './reference.ts';
+import { parseReference, referenceText } from './reference.ts';
 import { OnnxScorer } from './scorer.ts';
 import { ScoreSessions } from './score-sessions.ts';
 import { filledUp, segmentsOf, spliced } from './segments.ts';
@@ -73,7 +74,10 @@ export async function openParts(model: string): Promise<ModelParts> {
     const mark = { id: image.id, text: family.pictureText?.(site) ?? image.token };
     const prompter = new Prompter(files, tokenizer, mark, contextLength);
     const info: ModelInfo = {
-      id: embeddedModels().includes(name) ? name : (idOfSnapshot(files.folder) ?? path.basename(files.folder)),
+      id: referenceText(
+        embeddedModels().includes(name) ? name : (idOfSnapshot(files.folder) ?? path.basename(files.folder)),
+        unusualDtypes(files),
+      ),
       type: config.model_type,
       folder: files.folder,
       dtypes: files.dtypes,
@@ -96,6 +100,15 @@ export async function openParts(model: string): Promise<ModelParts> {
     await Promise.all(opened.map((session) => session.release()));
     throw problem;
   }
+}
+
+/** The data types that were chosen where others would have been taken: a model in other data types is another model. */
+function unusualDtypes({ folder, encoders, dtypes }: ModelFiles): DtypeChoice | undefined {
+  const usual = graphFilesOf(folder, [...encoders, EMBED, DECODER]);
+  const chosen = usual.filter(({ graph, dtype }) => dtypes[graph] !== dtype).map(({ graph }) => graph);
+  const all = new Set(Object.values(dtypes));
+  if (chosen.length > 0 && all.size === 1) return [...all][0];
+  return chosen.length === 0 ? undefined : Object.fromEntries(chosen.map((graph) => [graph, dtypes[graph]!]));
 }
 
 /** A weight that a graph gives out, perhaps in another element type. */

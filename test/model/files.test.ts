@@ -72,6 +72,7 @@ describe('a model folder', () => {
     assert.deepEqual(await chosen({ decoder_model_merged: 'q4' }), { ...full, decoder_model_merged: 'q4' });
     const model = await openModel(`${folder}#decoder_model_merged=q4`);
     assert.deepEqual(model.info.dtypes, { ...full, decoder_model_merged: 'q4' });
+    assert.equal(model.info.id, `${path.basename(folder)}#decoder_model_merged=q4`);
     assert.ok('onnx/decoder_model_merged_q4.onnx' in (await model.provenance()).files);
     await model.release();
   });
@@ -110,6 +111,17 @@ describe('a model folder', () => {
     const folder = await copy();
     await edit(path.join(folder, 'preprocessor_config.json'), (json) => (json.image_mean = 'grey'));
     await refused(folder, /preprocessor_config\.json" is not as expected: image_mean: /);
+  });
+
+  it('with settings that are null, or in processor_config.json only', async () => {
+    const folder = await copy();
+    const file = path.join(folder, 'preprocessor_config.json');
+    await edit(file, (json) => Object.assign(json, { crop_size: null, do_center_crop: null, resample: 2 }));
+    assert.equal((await readModelFiles(folder)).preprocessor.do_center_crop, false);
+    const preprocessor = JSON.parse(await readFile(file, 'utf8')) as object;
+    await rm(file);
+    await edit(path.join(folder, 'processor_config.json'), (json) => (json.image_processor = preprocessor));
+    assert.equal((await readModelFiles(folder)).preprocessor.resample, 2);
   });
 
   it('without ONNX files', async () => {
