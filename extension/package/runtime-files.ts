@@ -52,6 +52,8 @@ function wanted(name: string, { os, cpu }: Target): ((file: string) => boolean) 
     '@types/node': (file) => file.endsWith('.d.ts'),
     'undici-types': (file) => file.endsWith('.d.ts'),
   };
+  // A system with VS Code has ideographs: ours would weigh 13 MB.
+  if (/^@fontsource-variable\/noto-sans-(sc|jp|kr)$/.test(name)) return () => false;
   if (name.startsWith('@fontsource-variable/')) {
     return (file) => file === 'unicode.json' || /^files\/.*-wght-normal\.woff2$/.test(file);
   }

@@ -3,7 +3,7 @@
  * few hundred ideographs; those that a text needs are registered when it is drawn.
  */
 import { GlobalFonts } from 'canvas';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -49,11 +49,12 @@ type Range = readonly [first: number, last: number];
 
 const read = new Map<string, ReadonlyMap<string, readonly Range[]>>();
 
-/** Which code points each part of a package has. */
+/** Which code points each part of a package has. None where the package is left out: then the system's fonts have to do. */
 function partsOf({ name }: FontPackage): ReadonlyMap<string, readonly Range[]> {
   const known = read.get(name);
   if (known) return known;
-  const listed = JSON.parse(readFileSync(path.join(folderOf(name), 'unicode.json'), 'utf8')) as Record<string, string>;
+  const file = path.join(folderOf(name), 'unicode.json');
+  const listed = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) : {};
   const parts = new Map(
     Object.entries(listed).map(([part, ranges]) => [
       part.replace(/^\[(.*)\]$/, '$1'),
