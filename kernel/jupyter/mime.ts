@@ -32,11 +32,29 @@ const SIGNATURES: readonly { readonly mime: string; readonly bytes: RegExp }[] =
  * has a `toString`, and Node's inspection text otherwise.
  */
 export async function toDisplayData(value: unknown): Promise<DisplayData> {
-  if (isDisplayable(value)) return { data: plainBundle(await value[DISPLAY]()), metadata: {} };
+  if (isDisplayable(value)) {
+    const data = plainBundle(await value[DISPLAY]());
+    return { data, metadata: await pictureMetadata(data) };
+  }
   if (isTable(value)) return { data: { 'text/html': tableHtml(value), 'text/plain': tableText(value) }, metadata: {} };
   const picture = await pictureOf(value);
   const text = { 'text/plain': ownText(value) ?? inspect(value) };
   return { data: picture ? { [picture.mime]: picture.data, ...text } : text, metadata: {} };
+}
+
+/**
+ * What notebooks keep beside a picture that comes with text: the text, for those who cannot see it, and of a dense one the width at
+ * which it is meant to be seen, in CSS px. Front ends would show it at one of its pixels to one of theirs.
+ */
+async function pictureMetadata(data: MimeBundle): Promise<Record<string, unknown>> {
+  const { 'image/png': png, 'text/plain': text } = data;
+  if (typeof png !== 'string' || typeof text !== 'string') return {};
+  const { default: sharp } = await import('sharp');
+  const { width, density = 72 } = await sharp(Buffer.from(png, 'base64'))
+    .metadata()
+    .catch(() => ({ width: 0 }) as { width: number; density?: number });
+  const shown = density > 72 && width > 0 ? { width: Math.round((width * 72) / density) } : {};
+  return { 'image/png': { ...shown, alt: text } };
 }
 
 /** Types that hold JSON values; everything else holds text. */
