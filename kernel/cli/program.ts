@@ -31,7 +31,7 @@ export function createProgram(signal: AbortSignal): Command {
     )
     .option(
       '-m, --model <model>',
-      "an embedded model's name, a folder with ONNX files, or organisation/name on the Hub",
+      "an embedded model's name, a folder with ONNX files, or organisation/name on the Hub; data types may follow: folder#q4",
       'pocket',
     )
     .option('-a, --answer <text>', "explain this answer instead of the model's own")
