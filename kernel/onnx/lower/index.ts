@@ -8,7 +8,7 @@ import { multiHeadAttention } from './multi-head-attention.ts';
 import * as norm from './normalisation.ts';
 import type { LoweredMicrosoftOp, LoweredOp } from './ops.ts';
 import * as product from './products.ts';
-import { gatherBlockQuantized } from './quantised.ts';
+import * as quantised from './quantised.ts';
 import { microsoftRotaryEmbedding, rotaryEmbedding } from './rotary.ts';
 import { FusedSite } from './site.ts';
 import type { Lowering } from './site.ts';
@@ -28,12 +28,13 @@ export const LOWERINGS: {
     BiasAdd: activation.biasAdd,
     BiasGelu: activation.biasGelu,
     BiasSplitGelu: activation.biasSplitGelu,
+    DequantizeLinear: quantised.dequantizeLinear,
     EmbedLayerNormalization: norm.embedLayerNormalization,
     FastGelu: activation.fastGelu,
     FusedConv: product.fusedConv,
     FusedGemm: product.fusedGemm,
     FusedMatMul: product.fusedMatMul,
-    GatherBlockQuantized: gatherBlockQuantized,
+    GatherBlockQuantized: quantised.gatherBlockQuantized,
     GroupNorm: norm.groupNorm,
     GroupQueryAttention: groupQueryAttention,
     LayerNormalization: norm.layerNormalization,

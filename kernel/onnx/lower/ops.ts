@@ -7,6 +7,7 @@ export type LoweredMicrosoftOp =
   | 'BiasAdd'
   | 'BiasGelu'
   | 'BiasSplitGelu'
+  | 'DequantizeLinear'
   | 'EmbedLayerNormalization'
   | 'FastGelu'
   | 'FusedConv'

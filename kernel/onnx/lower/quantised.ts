@@ -1,4 +1,5 @@
 import { intAttr } from '../attributes.ts';
+import { raiseOpset } from '../graph.ts';
 import { normalAxis } from '../shapes/site.ts';
 import { UNSIGNED_TYPES, blockShift, reinterpret, scaledCodes } from './dequantise.ts';
 import type { Lowering } from './site.ts';
@@ -39,4 +40,10 @@ export const gatherBlockQuantized: Lowering = (site) => {
   ]);
   const exact = blocks * block === shape.at(-1) ? spread : b.slice(spread, shape.length - 1, 0, shape.at(-1)!);
   return [b.sub(rows, exact)];
+};
+
+/** The same as ONNX's own, under onnxruntime's domain: for integers of 16 bits, which ONNX's takes since opset 21. */
+export const dequantizeLinear: Lowering = ({ b, node }) => {
+  raiseOpset(b.graph, 21);
+  return [b.op('DequantizeLinear', node.inputs, node.attributes)];
 };

@@ -5,6 +5,7 @@ import { conv } from './convolution.ts';
 import * as element from './elementwise.ts';
 import { fusedMatMul, gemm } from './linear.ts';
 import { layerNormalization } from './normalisation.ts';
+import { dequantizeLinear } from './quantised.ts';
 import type { ShapeRule, ShapeSite } from './site.ts';
 import { normalAxis } from './site.ts';
 
@@ -139,6 +140,7 @@ export const MICROSOFT_FUSED_SHAPES: Readonly<Record<LoweredMicrosoftOp, ShapeRu
   BiasAdd: element.same,
   BiasGelu: element.same,
   BiasSplitGelu: halfOfLast,
+  DequantizeLinear: dequantizeLinear,
   EmbedLayerNormalization: embedLayerNormalization,
   FastGelu: element.same,
   FusedConv: conv,

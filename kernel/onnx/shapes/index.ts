@@ -109,7 +109,6 @@ const RULES: Readonly<Record<string, ShapeRule>> = {
 /** Shape rules of onnxruntime's own operators that we write or lower. */
 const MICROSOFT_RULES: Readonly<Record<string, ShapeRule>> = {
   ...MICROSOFT_FUSED_SHAPES,
-  DequantizeLinear: quantised.dequantizeLinear,
   Gelu: element.same,
   ...each(quantised.packedMatMul, 'MatMulBnb4', 'MatMulNBits'),
   ...each(quantised.scaledMatMul, 'DynamicQuantizeMatMul', 'MatMulIntegerToFloat'),

@@ -124,7 +124,7 @@ export async function checkLowering(test: FusedCase): Promise<void> {
   // Beside what masks a score (the lowest number), no difference of finite size is left.
   const smooth = graph.outputs.map((name) => numbers(fused[name]).every((value) => Math.abs(value) < 100));
   await checkLoweredGradient(test, smooth);
-  if (test.reference === undefined) await checkGraph(withoutUnfilled(graph, test, smooth), test.seed);
+  if (test.reference === undefined && smooth.includes(true)) await checkGraph(withoutUnfilled(graph, test, smooth), test.seed);
 }
 
 /** What the lowered graph has to give, under the names of the fused graph's outputs. */
@@ -158,6 +158,7 @@ async function checkLoweredGradient(test: FusedCase, smooth: readonly boolean[])
   const { graph } = fusedGraph(test, 'float64');
   lower(graph);
   graph.outputs = graph.outputs.filter((name, i) => smooth[i] === true && graph.type(name).dtype === 'float64');
+  assert.ok(graph.outputs.length > 0, `${test.op} has no output to differentiate`);
   try {
     await checkGraph(graph, test.seed);
   } catch (error) {

@@ -192,4 +192,16 @@ describe('lowering: quantised weights', function () {
       });
     }
   }
+
+  it("DequantizeLinear under onnxruntime's domain", () =>
+    checkLowering({
+      op: 'DequantizeLinear',
+      inputs: [
+        { dims: [3, 2], values: [-7, 0, 90, 5, -2, 9], dtype: 'int16' },
+        { dims: [2], range: [0.1, 1] },
+        { dims: [2], values: [3, -1], dtype: 'int16' },
+      ],
+      attributes: { axis: int(1) },
+      seed: 4,
+    }));
 });
