@@ -6,6 +6,7 @@ import { mappedTokens, segmentsOf, tokensField, type Segment, type Segmentation 
 import { selectedAt } from './selection.ts';
 import { activePlace, type TokenReference, type ViewState } from './store.ts';
 import { activeSegment, pinsOf, type Panel } from './subject.ts';
+import { createStrengthLayer, type ChipStrength } from './strength-layer.ts';
 import { FULL_COLOUR, placeValue, segmentLine, visibleToken } from './wording.ts';
 
 /** A place matters for a segment where the segment's map reaches this share of its scale. */
@@ -59,12 +60,11 @@ interface ChipState {
   readonly marked: boolean;
   /** The colour in which it is held, or ''. */
   readonly pin: string;
-  /** Its strength at the looked-at place, 0 … 1, and the value as it is written there. */
-  readonly level: number;
+  /** Its value at the looked-at place, as it is written there. */
   readonly value: string;
 }
 
-const PLAIN: ChipState = { active: false, selected: false, marked: false, pin: '', level: 0, value: '' };
+const PLAIN: ChipState = { active: false, selected: false, marked: false, pin: '', value: '' };
 
 function show(chip: Chip, now: ChipState): void {
   const { element: shown, shown: before } = chip;
@@ -77,8 +77,7 @@ function show(chip: Chip, now: ChipState): void {
     shown.setAttribute('aria-pressed', String(now.pin !== ''));
     shown.style.setProperty('--pin', now.pin);
   }
-  if (now.level !== before.level) shown.style.setProperty('--level', String(now.level));
-  // Drawn by the style sheet: it is no part of the answer's text or of the chip's name; the read-out says it.
+  // Neither has a style: strengths are drawn on their own layer.
   if (now.value !== before.value) shown.dataset['place'] = now.value;
 }
 
@@ -117,6 +116,7 @@ function createChips({ text }: Explanation['answer'], segments: readonly Segment
 export function createAnswer(panel: Panel): HTMLElement {
   const { explanation, store, signal, index, document: lens } = panel;
   const answer = element('div', { class: 'answer', role: 'group', dir: 'auto' });
+  const layer = createStrengthLayer(answer, signal);
   let chips: readonly Chip[] = [];
   let cut: Segmentation | undefined;
 
@@ -178,7 +178,8 @@ export function createAnswer(panel: Panel): HTMLElement {
       const strength = Math.min(Math.abs(chip.segment.llr) / largest, 1);
       chip.element.style.setProperty('--strength', strength.toFixed(3));
     }
-    answer.replaceChildren(...made.parts);
+    answer.replaceChildren(layer.canvas, ...made.parts);
+    layer.moved();
     answer.setAttribute('aria-label', `Answer, in ${segmentation}`);
     answer.dataset['segmentation'] = segmentation;
   };
@@ -190,19 +191,23 @@ export function createAnswer(panel: Panel): HTMLElement {
     const selected = selectedAt(explanation.answer, state.alpha);
     const strengths = new Map(strengthsAt(panel, state).map((strength) => [strength.segment, strength]));
     answer.classList.toggle('placed', strengths.size > 0);
+    const drawn: ChipStrength[] = [];
     for (const chip of chips) {
       const { segment } = chip;
       const strength = strengths.get(segment);
+      const marked = strength !== undefined && matters(strength, state);
+      const value = strength ? placeValue(strength.value, strength.scale) : '';
       show(chip, {
         active: segment === active,
         selected: segment.tokens.some((token) => selected.has(token)),
-        marked: strength !== undefined && matters(strength, state),
+        marked,
         pin: pins.get(segment) ?? '',
-        // In twenty steps of colour: a finer one is not seen, and fewer chips need to be drawn anew.
-        level: strength ? Math.round(strength.level * 20) / 20 : 0,
-        value: strength ? placeValue(strength.value, strength.scale) : '',
+        value,
       });
+      if (strength) drawn.push({ chip: chip.element, level: strength.level, value, marked });
     }
+    if (drawn.length > 0) layer.draw(drawn);
+    else layer.clear();
   }, signal);
   return answer;
 }

@@ -51,9 +51,7 @@ export function canvasOf(width: number, height: number) {
 
 /** Does what can wait once the first frame with the rest is painted, unless the view is gone by then. */
 export function afterPaint(act: () => void, signal: AbortSignal): void {
-  const frame = requestAnimationFrame(() => {
-    const timer = setTimeout(act);
-    signal.addEventListener('abort', () => clearTimeout(timer));
-  });
+  // A second frame begins when the first one has been painted.
+  let frame = requestAnimationFrame(() => (frame = requestAnimationFrame(act)));
   signal.addEventListener('abort', () => cancelAnimationFrame(frame));
 }

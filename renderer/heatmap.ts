@@ -9,6 +9,9 @@ import type { ViewState } from './store.ts';
 /** The canvas's longer side, in px. Bilinear saliency has no finer detail; the browser smooths the rest of the way. */
 export const HEAT_SIDE = 256;
 
+/** Changes that follow one another faster than this do not fade, ms: a fade takes as long. */
+const HURRIED_MS = 160;
+
 /** One map of those that are shown: with a colour of its own where there are several. */
 export interface HeatLayer {
   readonly field: Field;
@@ -126,12 +129,20 @@ export function createHeatmap(width: number, height: number): Heatmap {
     'aria-hidden': 'true',
   });
   let front = 0;
+  let changed = -Infinity;
   let levels: readonly Float32Array[] = [];
   let shown: readonly HeatLayer[] = [];
   let sampling: HeatLook['sampling'] | undefined;
 
   const arrange = (): void => {
-    canvases.forEach(({ canvas }, at) => canvas.setAttribute('class', at === front ? 'heat' : 'heat-before'));
+    // Who sweeps over the words sees each map at once: a fade would only be cut off by the next.
+    const now = performance.now();
+    const hurried = now - changed < HURRIED_MS;
+    changed = now;
+    canvases.forEach(({ canvas }, at) => {
+      canvas.toggleAttribute('data-hurried', hurried);
+      canvas.setAttribute('class', at === front ? 'heat' : 'heat-before');
+    });
   };
   arrange();
 

@@ -2,6 +2,7 @@
 export const ANSWER = `
 .answer {
   font-size: 20px; line-height: 2.1; white-space: pre-wrap; overflow-wrap: anywhere; margin: -6px 0 -4px -3px; padding: 0 3px;
+  position: relative; isolation: isolate;
 }
 .chip {
   position: relative; padding: 2px 1px 1px; border-radius: 3px; cursor: pointer; border-bottom: 2px solid transparent;
@@ -12,25 +13,15 @@ export const ANSWER = `
 .chip.unspoken { font-size: 0.7em; color: var(--quiet); }
 .chip.selected, .sample { border-bottom: 2px solid var(--mark-line); }
 .lens[data-contrast='more'] .chip.selected { border-bottom-width: calc(2px + 3px * var(--strength)); }
-.answer.placed .chip { background-color: color-mix(in srgb, var(--place) calc(var(--level) * var(--place-strength)), transparent); }
+.answer.placed .chip:not(.pinned) { background-color: transparent; }
 .chip.active { outline: 2px solid var(--focus); outline-offset: 0; }
 .chip.pinned { background-color: var(--fg); color: var(--paper); box-shadow: inset 0 -4px 0 var(--pin); }
-.answer.placed .chip.pinned { background-color: var(--fg); }
-.chip.marked:not(.pinned) { box-shadow: 0 0 0 2px var(--place); }
-.chip.mapped::after {
-  content: attr(data-place); position: absolute; left: 50%; bottom: calc(100% - 1px); width: 30px; height: 13px; margin-left: -15px; z-index: 1;
-  /* A box of its own: its text changes with every move over the picture, and the answer is not to be laid out anew for it. */
-  contain: strict; visibility: hidden; text-align: center; border-radius: 3px;
-  color: var(--quiet); font-size: 10px; line-height: 13px; white-space: nowrap; pointer-events: none;
-}
-.answer.placed .chip.mapped::after { visibility: visible; }
-.answer.placed[data-segmentation='sentences'] .chip.mapped::after { left: 18px; }
-.answer.placed .chip.marked::after { background: var(--place); color: var(--place-fg); }
+.strengths { position: absolute; left: 0; z-index: -1; pointer-events: none; }
 .readout { min-height: 4.5em; max-width: 68ch; text-wrap: pretty; overflow-wrap: anywhere; }
 .readout.hint { color: var(--quiet); }
 .lens[data-kind='comparison'] .readout { min-height: 6.1em; }
 .reading { display: flex; flex-wrap: wrap; gap: 10px 24px; align-items: center; justify-content: space-between; }
-.token-legend { color: var(--quiet); font-size: 12px; max-width: 46ch; text-wrap: pretty; }
+.token-legend { flex: 1 1 220px; color: var(--quiet); font-size: 12px; max-width: 46ch; text-wrap: pretty; }
 .token-scale {
   display: inline-block; width: 56px; height: 10px; border-radius: 3px; vertical-align: -1px; border: 1px solid var(--edge);
   background-image: linear-gradient(to right, transparent, color-mix(in srgb, var(--tint) var(--tint-strength), transparent));

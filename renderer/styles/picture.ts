@@ -8,7 +8,7 @@ export const PICTURE = `
 .heat, .heat-before, .heat-difference, .veil, .contours, .small-heat { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
 .heat, .heat-before { transition: opacity 140ms linear; }
 .heat-before { opacity: 0; }
-.lens[data-still] .heat, .lens[data-still] .heat-before { transition: none; }
+.lens[data-still] .heat, .lens[data-still] .heat-before, .heat[data-hurried], .heat-before[data-hurried] { transition: none; }
 [data-cells] { image-rendering: pixelated; }
 .contours g { animation: arrive 140ms linear; }
 .lens[data-still] .contours g { animation: none; }
