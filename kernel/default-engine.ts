@@ -2,6 +2,7 @@ import { Engine } from './engine/client.ts';
 import type { CallOptions } from './engine/client.ts';
 import type { TaskName, TaskParams, TaskResult } from './engine/task-table.ts';
 import { hubFolder, isOnHub } from './hub/index.ts';
+import { parseReference, referenceText } from './model/reference.ts';
 
 /**
  * The engine, for calls that may name a model on the Hub: that is downloaded here first, where the engine's queue does not wait for
@@ -14,8 +15,11 @@ class HubEngine extends Engine {
     options: CallOptions = {},
   ): Promise<TaskResult<Name>> {
     const { model } = params;
-    if (model === undefined || !isOnHub(model)) return super.call(task, params, options);
-    return super.call(task, { ...params, model: await hubFolder(model, options) }, options);
+    if (model === undefined) return super.call(task, params, options);
+    const { model: name, dtype } = parseReference(model);
+    if (!isOnHub(name)) return super.call(task, params, options);
+    const folder = await hubFolder(name, { ...options, dtype });
+    return super.call(task, { ...params, model: referenceText(folder, dtype) }, options);
   }
 }
 

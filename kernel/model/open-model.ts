@@ -6,7 +6,7 @@ import type { Picture } from '../image/picture.ts';
 import { embeddedModels } from './embedded.ts';
 import { familyOf } from './families.ts';
 import type { Family } from './family.ts';
-import { DECODER, EMBED, graphFilesOf, modelFolder, readModelFiles } from './files.ts';
+import { DECODER, EMBED, modelFolder, readModelFiles } from './files.ts';
 import type { ModelFiles } from './files.ts';
 import { generate } from './generate.ts';
 import type {
@@ -76,7 +76,7 @@ export async function openParts(model: string): Promise<ModelParts> {
     const info: ModelInfo = {
       id: referenceText(
         embeddedModels().includes(name) ? name : (idOfSnapshot(files.folder) ?? path.basename(files.folder)),
-        unusualDtypes(files),
+        reducedDtypes(files),
       ),
       type: config.model_type,
       folder: files.folder,
@@ -102,13 +102,11 @@ export async function openParts(model: string): Promise<ModelParts> {
   }
 }
 
-/** The data types that were chosen where others would have been taken: a model in other data types is another model. */
-function unusualDtypes({ folder, encoders, dtypes }: ModelFiles): DtypeChoice | undefined {
-  const usual = graphFilesOf(folder, [...encoders, EMBED, DECODER]);
-  const chosen = usual.filter(({ graph, dtype }) => dtypes[graph] !== dtype).map(({ graph }) => graph);
-  const all = new Set(Object.values(dtypes));
-  if (chosen.length > 0 && all.size === 1) return [...all][0];
-  return chosen.length === 0 ? undefined : Object.fromEntries(chosen.map((graph) => [graph, dtypes[graph]!]));
+/** Data types other than full precision are part of a model's name: it gives other answers. */
+function reducedDtypes({ dtypes }: ModelFiles): DtypeChoice | undefined {
+  const [first, ...others] = new Set(Object.values(dtypes));
+  if (others.length === 0) return first === 'fp32' ? undefined : first;
+  return Object.fromEntries(Object.entries(dtypes).filter(([, dtype]) => dtype !== 'fp32'));
 }
 
 /** A weight that a graph gives out, perhaps in another element type. */

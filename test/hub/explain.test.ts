@@ -70,6 +70,18 @@ describe('a model on the Hub', function () {
     await assert.rejects(loadModel(ID, { revision: 'v9' }), /has no revision "v9"/);
   });
 
+  it('is downloaded in the data types that its name asks for', async () => {
+    const decoder = files['onnx/decoder_model_merged.onnx']!;
+    hub.commit(ID, { ...files, 'onnx/decoder_model_merged_q4.onnx': decoder }, 'main');
+    hub.reset();
+    const options = { image: IMAGE, question: QUESTION, method: 'grad-cam', perToken: false, metrics: false } as const;
+    const e = await explain({ ...options, model: `${ID}#decoder_model_merged=q4` });
+    assert.equal(e.explanation.model.id, `${ID}#decoder_model_merged=q4`);
+    assert.ok('onnx/decoder_model_merged_q4.onnx' in e.explanation.provenance.files);
+    assert.ok(!('onnx/decoder_model_merged.onnx' in e.explanation.provenance.files));
+    hub.commit(ID, files);
+  });
+
   it('that is gated stops a question with what to do', async () => {
     hub.faults = [
       once(/resolve/, (_request, response) => (refuse(response, 403, 'GatedRepo', 'restricted'), true), 99),
