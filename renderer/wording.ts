@@ -195,5 +195,8 @@ export function summary(document: LensDocument): string {
   if (!only.dependsOnImage) return `${answer} (does not depend on the image)`;
   const words = selectedTokens(only).map(({ token }) => `${visibleToken(token.text)} ${figure(token.llr)}`);
   const results = scores(only).map(({ name, value }) => `${name} ${figure(value)}`);
-  return `${answer} (depends on the image: ${words.join(', ')}${results.length > 0 ? `; ${results.join(', ')}` : ''})`;
+  const chosen = only.answer.tokens.some(({ reason }) => reason === 'chosen');
+  const lowered = selectionNote(only) === '' ? '' : `, by an easier rule than usual`;
+  const depends = `${chosen ? 'explained' : 'depends on the image'}: ${words.join(', ')}${lowered}`;
+  return `${answer} (${[depends, ...(results.length > 0 ? [results.join(', ')] : [])].join('; ')})`;
 }

@@ -9,29 +9,33 @@ import path from 'node:path';
 
 const require = createRequire(import.meta.url);
 
-/** A font package of Fontsource: what it is called, and the names of its files for one part of it. */
+/** A font package of Fontsource: what it is called, which of its parts serve, and the names of a part's files. */
 interface FontPackage {
   readonly name: string;
+  readonly parts: RegExp;
   files(part: string): readonly string[];
 }
 
-function variable(name: string): FontPackage {
-  return {
-    name: `@fontsource-variable/${name}`,
-    files: (part) => [`${name}-${part}-wght-normal.woff2`],
-  };
+function variable(name: string, parts: RegExp): FontPackage {
+  return { name: `@fontsource-variable/${name}`, parts, files: (part) => [`${name}-${part}-wght-normal.woff2`] };
 }
 
 const INTER: FontPackage = {
   name: '@fontsource/inter',
+  parts: /./,
   files: (part) => [400, 600].map((weight) => `inter-${part}-${weight}-normal.woff2`),
 };
 
-const SCRIPTS = ['noto-sans-arabic', 'noto-sans-hebrew', 'noto-sans-devanagari', 'noto-sans-thai'].map(variable);
+/** Of these only their own script: their Latin letters and symbols are others' than Inter's. */
+const SCRIPTS = ['arabic', 'hebrew', 'devanagari', 'thai'].map((script) =>
+  variable(`noto-sans-${script}`, new RegExp(`^${script}$`)),
+);
 
-const [CHINESE, JAPANESE, KOREAN, EMOJI] = ['noto-sans-sc', 'noto-sans-jp', 'noto-sans-kr', 'noto-emoji'].map(
-  variable,
-) as [FontPackage, FontPackage, FontPackage, FontPackage];
+const NUMBERED = /^\d+$/;
+const EMOJI = variable('noto-emoji', NUMBERED);
+const CHINESE = variable('noto-sans-sc', NUMBERED);
+const JAPANESE = variable('noto-sans-jp', NUMBERED);
+const KOREAN = variable('noto-sans-kr', NUMBERED);
 
 /** In colour, where the system has one. Ours is in one colour: those with many are ten times as large. */
 const COLOUR_EMOJI = ['Apple Color Emoji', 'Segoe UI Emoji', 'Noto Color Emoji'];
@@ -50,19 +54,22 @@ type Range = readonly [first: number, last: number];
 const read = new Map<string, ReadonlyMap<string, readonly Range[]>>();
 
 /** Which code points each part of a package has. None where the package is left out: then the system's fonts have to do. */
-function partsOf({ name }: FontPackage): ReadonlyMap<string, readonly Range[]> {
+function partsOf({ name, parts: serving }: FontPackage): ReadonlyMap<string, readonly Range[]> {
   const known = read.get(name);
   if (known) return known;
   const file = path.join(folderOf(name), 'unicode.json');
   const listed = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) : {};
+  const named = Object.entries(listed).map(([part, ranges]) => [part.replace(/^\[(.*)\]$/, '$1'), ranges] as const);
   const parts = new Map(
-    Object.entries(listed).map(([part, ranges]) => [
-      part.replace(/^\[(.*)\]$/, '$1'),
-      ranges.split(',').map((range): Range => {
-        const [first, last] = range.trim().replace(/^U\+/i, '').split('-');
-        return [parseInt(first!, 16), parseInt(last ?? first!, 16)];
-      }),
-    ]),
+    named
+      .filter(([part]) => serving.test(part))
+      .map(([part, ranges]) => [
+        part,
+        ranges.split(',').map((range): Range => {
+          const [first, last] = range.trim().replace(/^U\+/i, '').split('-');
+          return [parseInt(first!, 16), parseInt(last ?? first!, 16)];
+        }),
+      ]),
   );
   read.set(name, parts);
   return parts;
@@ -90,15 +97,29 @@ function family(font: FontPackage, part: string): string {
 /** Of variable fonts the canvas would take the thinnest. It makes them bold itself. */
 export const FONT_VARIATION = '"wght" 400';
 
+/** The code points that a part has. */
+function within(ranges: readonly Range[], points: Iterable<number>): readonly number[] {
+  return [...points].filter((point) => ranges.some(([first, last]) => first <= point && point <= last));
+}
+
+/** All parts of the emoji font with one of these, those with the most first: a family is drawn from one part or falls apart. */
+function emojiFamilies(points: ReadonlySet<number>): readonly string[] {
+  return [...partsOf(EMOJI)]
+    .map(([part, ranges]) => ({ part, count: within(ranges, points).length }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => b.count - a.count)
+    .map(({ part }) => family(EMOJI, part));
+}
+
 /** Registers the fonts that a text needs. @returns CSS font families: ours, then whatever the system has */
 export function cardFont(text: string): string {
-  const missing = new Set([...text].map((character) => character.codePointAt(0)!));
-  for (const basic of 'abc') missing.add(basic.codePointAt(0)!);
+  const points = new Set([...`abc${text}`].map((character) => character.codePointAt(0)!));
+  const missing = new Set(points);
   const needed = (font: FontPackage): readonly string[] => {
     if (missing.size === 0) return [];
     const families: string[] = [];
     for (const [part, ranges] of partsOf(font)) {
-      const found = [...missing].filter((point) => ranges.some(([first, last]) => first <= point && point <= last));
+      const found = within(ranges, missing);
       if (found.length === 0) continue;
       for (const point of found) missing.delete(point);
       families.push(family(font, part));
@@ -106,7 +127,7 @@ export function cardFont(text: string): string {
     return families;
   };
   const letters = [INTER, ...SCRIPTS].flatMap(needed);
-  const emoji = IS_EMOJI.test(text) ? [...COLOUR_EMOJI, ...needed(EMOJI)] : [];
+  const emoji = IS_EMOJI.test(text) ? [...COLOUR_EMOJI, ...emojiFamilies(missing)] : [];
   const families = [...letters, ...emoji, ...ideographs(text).flatMap(needed)];
   return [...families.map((name) => `"${name}"`), 'sans-serif'].join(', ');
 }

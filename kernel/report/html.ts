@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import MarkdownIt from 'markdown-it';
 import { MIME_TYPE, type LensDocument } from '../document.ts';
 import { PAGE_STYLES } from './page-styles.ts';
+import { plainText } from './plain-text.ts';
 
 const { escapeHtml } = new MarkdownIt().utils;
 
@@ -18,7 +19,7 @@ export function documentBlock(document: LensDocument, cardBase64?: string): stri
   // `<` could end the block; in JSON it only ever stands inside strings, where \u003c means the same.
   const json = JSON.stringify(document).replaceAll('<', '\\u003c');
   const card = cardBase64
-    ? `<noscript><img class="card" alt="The explanation as a picture" src="data:image/png;base64,${cardBase64}"></noscript>`
+    ? `<noscript><img class="card" alt="${escapeHtml(plainText(document))}" src="data:image/png;base64,${cardBase64}"></noscript>`
     : '';
   return `<script type="${MIME_TYPE}">${json}</script>${card}`;
 }

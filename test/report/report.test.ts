@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { createCanvas } from 'canvas';
 import MarkdownIt from 'markdown-it';
 import sharp from 'sharp';
 import { MIME_TYPE } from '../../kernel/document.ts';
 import { cardPng } from '../../kernel/report/card.ts';
-import { escapeMarkdown, hottestPlace, markdown } from '../../kernel/report/markdown.ts';
+import { FONT_VARIATION, cardFont } from '../../kernel/report/fonts.ts';
+import { escapeMarkdown, heatShares, hottestPlace, markdown } from '../../kernel/report/markdown.ts';
 import { mimeBundle } from '../../kernel/report/mime-bundle.ts';
 import { plainText } from '../../kernel/report/plain-text.ts';
 import {
@@ -46,6 +48,8 @@ describe('the MIME bundle', () => {
   });
 });
 
+const long = 'word '.repeat(120);
+
 describe('the card', () => {
   it('is a picture at double density with picture, answer, legend and the tokens’ maps', async () => {
     const png = await cardPng(await explanationDocument());
@@ -80,6 +84,51 @@ describe('the card', () => {
     }
     assert.ok(Math.min(...ink) > 0.002, ink.join());
     assert.equal(new Set(ink).size, ink.length);
+  });
+
+  it('draws each letter of other scripts, ideographs and emoji with fonts of its own, and no letter as a box', async () => {
+    for (const letters of ['عش', 'אש', 'कम', 'กม', '猫犬', 'あの', '고양', '🐈🏠', '直骨']) {
+      const families = cardFont(letters)
+        .split(', ')
+        .filter((name) => name.startsWith('"noto-'))
+        .join(', ');
+      assert.notEqual(families, '', letters);
+      const drawn = [...letters, '\ue000'].map((letter) => {
+        const canvas = createCanvas(60, 60);
+        const context = canvas.getContext('2d');
+        context.fontVariationSettings = FONT_VARIATION;
+        context.font = `40px ${families}`;
+        context.fillText(letter, 5, 45);
+        return Buffer.from(canvas.data()).toString('base64');
+      });
+      assert.equal(new Set(drawn).size, 3, `${letters}, and the box for what no font has`);
+    }
+  });
+
+  it('takes Chinese, Japanese and Korean for what they are', () => {
+    const first = (text: string): string | undefined => /noto-sans-(?:sc|jp|kr)/.exec(cardFont(text))?.[0];
+    assert.deepEqual(['直', '直す', '直 고'].map(first), ['noto-sans-sc', 'noto-sans-jp', 'noto-sans-kr']);
+  });
+
+  it('is complete by itself: its height grows by what it says of thresholds', async () => {
+    const lens = await explanationDocument();
+    const [only] = lens.explanations;
+    const easier = {
+      ...only!,
+      curves: [],
+      metrics: [],
+      maps: [],
+      question: 'x '.repeat(400),
+      provenance: { ...only!.provenance, parameters: { thresholdAsked: 'auto' } },
+      answer: { ...only!.answer, threshold: 0.1 },
+    };
+    const height = async (explanation: typeof easier): Promise<number> =>
+      (await sharp(await cardPng({ ...lens, explanations: [explanation] })).metadata()).height;
+    const usual = { ...easier, answer: { ...easier.answer, threshold: 1 } };
+    assert.ok(
+      (await height({ ...easier, answer: { ...easier.answer, text: long } })) >
+        (await height({ ...usual, answer: { ...usual.answer, text: long } })),
+    );
   });
 
   it('takes tall and wide pictures, long and empty answers, and comparisons', async () => {
@@ -128,6 +177,39 @@ describe('Markdown', () => {
 
   it('says plainly that an answer does not depend on the image', async () => {
     assert.match(markdown(await noDependenceDocument()), /^The answer does not depend on the image\./m);
+  });
+
+  it('says first which tokens depend on the image, and where the heat lies', async () => {
+    const text = markdown(await explanationDocument());
+    assert.match(text, /^7 of 19 tokens depend on the image; [^\n]*: cat \(5\.87\), terr \(4\.42\), house \(3\.20\)/m);
+    const sun = explanation().maps.find(({ label }) => label === 'sun')!;
+    assert.match(heatShares(sun), /^\d\d % at the top left/);
+    const [, share] = /^(\d+) %/.exec(heatShares(sun))!;
+    assert.ok(Number(share) >= 50, share);
+  });
+
+  it('says when tokens were selected by an easier rule than the paper’s, and with another baseline than blur', async () => {
+    const lens = await explanationDocument();
+    const [only] = lens.explanations;
+    const told = (threshold: number, parameters: Record<string, unknown>): string => {
+      const changed = {
+        ...only!,
+        answer: { ...only!.answer, threshold },
+        provenance: { ...only!.provenance, parameters },
+      };
+      const document = { ...lens, explanations: [changed] };
+      return `${markdown(document)}\n${plainText(document)}`;
+    };
+    assert.doesNotMatch(
+      told(1, { thresholdAsked: 'auto', baselineAsked: 'auto', baseline: 'blur' }),
+      /usual|stands in/,
+    );
+    assert.doesNotMatch(told(0.1, { thresholdAsked: 0.1 }), /usual/, 'who asks for it knows');
+    const easier = told(0.1, { thresholdAsked: 'auto', baselineAsked: 'auto', baseline: 'black' });
+    assert.match(easier, /No token reached the usual log-likelihood ratio of 1, so those above 0\.1 are counted/);
+    assert.match(easier, /“black” stands in for the image/);
+    assert.match(easier, /by an easier rule than usual/);
+    assert.match(told(1, { thresholdAsked: 'auto', stopWords: true }), /stop words are counted too, those above 1/);
   });
 
   it('gives the agreement of a comparison', async () => {
