@@ -129,4 +129,54 @@ describe('lowering: attention', function () {
         error instanceof LensError && /cache of 8 places that is not filled .*Bind past_key/.test(error.message),
     );
   });
+
+  // Variants of newer onnxruntimes, beside what the present one computes step by step.
+
+  it('GroupQueryAttention that normalises queries and keys before it rotates them', () => {
+    const [heads, keyHeads, head, length] = [4, 2, 16, 4];
+    const attributes = { num_heads: int(heads), kv_num_heads: int(keyHeads), do_rotary: int(1) };
+    return checkLowering({
+      op: 'GroupQueryAttention',
+      inputs: [
+        ...[heads, keyHeads, keyHeads].map((count) => ({ dims: [1, length, count * head] })),
+        ...[0, 1].map(() => ({ dims: [1, keyHeads, 0, head] })),
+        ints32([1], [length - 1]),
+        ints32([], [length]),
+        cacheOf(16, head / 2, Math.cos),
+        cacheOf(16, head / 2, Math.sin),
+        ...[9, 10, 11, 12, 13].map(() => null),
+        { dims: [head] },
+        { dims: [head] },
+      ],
+      attributes: { ...attributes, qk_norm_epsilon: float(1e-3) },
+      seed: 23,
+      reference: (b, inputs) => {
+        const normed = (x: string, gamma: string) => {
+          const dims = b.dims(x);
+          const split = b.reshape(x, [dims[0]!, dims[1]!, dims[2]! / head, head]);
+          const norm = { axis: int(-1), epsilon: float(1e-3) };
+          return b.reshape(b.op('SimplifiedLayerNormalization', [split, gamma], norm), dims);
+        };
+        const [q, k, ...rest] = inputs as [string, string, ...string[]];
+        const plain = [normed(q, inputs[14]!), normed(k, inputs[15]!), ...rest.slice(0, 7)];
+        return [b.op('GroupQueryAttention', plain, attributes, { domain: 'com.microsoft' })];
+      },
+    });
+  });
+
+  it('GroupQueryAttention that looks both ways', () =>
+    checkLowering({
+      op: 'GroupQueryAttention',
+      inputs: [
+        ...[2, 2, 2].map((heads) => ({ dims: [2, 4, heads * 8] })),
+        ...[0, 1].map(() => ({ dims: [2, 2, 0, 8] })),
+        ints32([2], [3, 3]),
+        ints32([], [4]),
+      ],
+      attributes: { num_heads: int(2), kv_num_heads: int(2), causal: int(0) },
+      seed: 24,
+      reference: (b, inputs) => [
+        b.op('MultiHeadAttention', inputs.slice(0, 3), { num_heads: int(2) }, { domain: 'com.microsoft' }),
+      ],
+    }));
 });

@@ -124,7 +124,8 @@ export async function checkLowering(test: FusedCase): Promise<void> {
   // Beside what masks a score (the lowest number), no difference of finite size is left.
   const smooth = graph.outputs.map((name) => numbers(fused[name]).every((value) => Math.abs(value) < 100));
   await checkLoweredGradient(test, smooth);
-  if (test.reference === undefined && smooth.includes(true)) await checkGraph(withoutUnfilled(graph, test, smooth), test.seed);
+  if (test.reference === undefined && smooth.includes(true))
+    await checkGraph(withoutUnfilled(graph, test, smooth), test.seed);
 }
 
 /** What the lowered graph has to give, under the names of the fused graph's outputs. */

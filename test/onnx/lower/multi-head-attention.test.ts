@@ -244,4 +244,21 @@ describe('lowering: multi-head attention', function () {
       ),
       RUNS,
     ));
+
+  it("ONNX's Attention with as many valid keys as are said for each row", () =>
+    checkLowering({
+      op: 'Attention',
+      domain: '',
+      opset: 24,
+      inputs: [
+        { dims: [2, 2, 3, 4] },
+        { dims: [2, 2, 5, 4] },
+        { dims: [2, 2, 5, 4] },
+        null,
+        null,
+        null,
+        { dims: [2], values: [5, 3], dtype: 'int64' },
+      ],
+      seed: 31,
+    }));
 });
