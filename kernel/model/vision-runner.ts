@@ -127,16 +127,29 @@ export class VisionRunner {
 
 /** A fixed tensor for one picture. */
 function fixed({ dtype, dims, values }: FixedTensor): Tensor {
-  const size = dims.reduce((product, dim) => product * dim, 1);
-  const all = typeof values === 'number' ? new Array<number>(size).fill(values) : [...values];
   const make = TENSORS[dtype];
   if (make === undefined) throw new Error(`no tensors of ${dtype} are made here`);
-  return make(all, dims);
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  return make(size, values, dims);
 }
 
-const TENSORS: Readonly<Record<string, (values: readonly number[], dims: readonly number[]) => Tensor>> = {
-  float32: (values, dims) => new Tensor('float32', Float32Array.from(values), dims),
-  int64: (values, dims) => new Tensor('int64', BigInt64Array.from(values, BigInt), dims),
-  int32: (values, dims) => new Tensor('int32', Int32Array.from(values), dims),
-  bool: (values, dims) => new Tensor('bool', Uint8Array.from(values), dims),
+type Make = (size: number, values: FixedTensor['values'], dims: readonly number[]) => Tensor;
+
+/** Masks of large pictures have millions of elements: one value fills the typed array at once. */
+const TENSORS: Readonly<Record<string, Make>> = {
+  float32: (size, values, dims) => new Tensor('float32', filled(new Float32Array(size), values), dims),
+  int32: (size, values, dims) => new Tensor('int32', filled(new Int32Array(size), values), dims),
+  bool: (size, values, dims) => new Tensor('bool', filled(new Uint8Array(size), values), dims),
+  int64: (size, values, dims) => {
+    const data = new BigInt64Array(size);
+    if (typeof values === 'number') data.fill(BigInt(values));
+    else data.set(values.map(BigInt));
+    return new Tensor('int64', data, dims);
+  },
 };
+
+function filled<T extends Float32Array | Int32Array | Uint8Array>(data: T, values: FixedTensor['values']): T {
+  if (typeof values === 'number') data.fill(values);
+  else data.set(values);
+  return data;
+}
