@@ -5,7 +5,7 @@ import { LensError } from '../errors.ts';
 import { byteLength, decode, dtypeOf, encode, isDecodable, sizeOf } from './dtype.ts';
 import type { DType } from './dtype.ts';
 import type { Attribute, Constant, FileRange, GraphInput, Node } from './graph.ts';
-import { Graph, isReference } from './graph.ts';
+import { Graph, isReference, sortNodes } from './graph.ts';
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto } from './proto/onnx_pb.ts';
 import { AttributeProto_AttributeType, ModelProtoSchema, TensorProto_DataLocation } from './proto/onnx_pb.ts';
 import { skim } from './skim.ts';
@@ -61,6 +61,8 @@ export function readGraph(path: string): Graph {
   for (const { domain, version } of model.opsetImport) {
     graph.opsets.set(domain === 'ai.onnx' ? '' : domain, Number(version));
   }
+  // Converters leave nodes in other orders than the format asks for; onnxruntime's one to float16 writes casts of inputs last.
+  sortNodes(graph);
   upgrade(graph);
   return graph;
 }
