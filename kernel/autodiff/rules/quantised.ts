@@ -2,6 +2,7 @@ import { hasAttr, intAttr, nodeError } from '../../onnx/attributes.ts';
 import { sizeOf } from '../../onnx/dtype.ts';
 import { int } from '../../onnx/graph.ts';
 import { bnb4Weight, nBitsBlocks, nBitsGroups } from '../../onnx/lower/dequantise.ts';
+import { after } from '../after.ts';
 import type { Rule, Site } from '../site.ts';
 
 /** A gradient [..., n] as a matrix [rows, n]. */
@@ -40,7 +41,7 @@ function blockProduct(s: Site): string {
   const { b, node } = s;
   const k = intAttr(node, 'K');
   const dy = asMatrix(s, s.dy);
-  const { scaled, shift, blocks, block } = nBitsBlocks(b, node);
+  const { scaled, shift, blocks, block } = nBitsBlocks(b, node, (scales) => after(b, scales, dy));
   const main = b.op('MatMul', [dy, scaled]);
   const rows = s.dims(dy)[0]!;
   const rest = b.reshape(b.op('MatMul', [dy, shift]), [rows, blocks, 1]);
@@ -63,7 +64,7 @@ function groupedProduct(s: Site): string {
   }
   const [n, k] = [intAttr(node, 'N'), intAttr(node, 'K')];
   const groups = b.reshape(s.x(4), [sizeOf(s.dims(s.x(4)))]);
-  const { codes, scales, shift } = nBitsGroups(b, node);
+  const { codes, scales, shift } = nBitsGroups(b, node, (one) => after(b, one, s.thinDy));
   const places = s.dims(codes)[1]!;
   const spread = (x: string) => b.op('Gather', [x, groups], { axis: int(1) });
   const plain = places === k ? codes : b.slice(codes, 1, 0, k);
@@ -76,7 +77,7 @@ export const matMulBnb4: Rule = (s) => {
   const { b, node } = s;
   return [
     () => {
-      const weight = bnb4Weight(b, node);
+      const weight = bnb4Weight(b, node, (one) => after(b, one, s.thinDy));
       const right = intAttr(node, 'transB', 1) === 0 ? b.transpose(weight, [1, 0]) : weight;
       return b.reshape(b.op('MatMul', [asMatrix(s, s.dy), right]), s.dims(s.x()));
     },

@@ -31,9 +31,9 @@ export function reinterpret(b: Builder, node: Node, name: string, dtype: DType, 
 }
 
 /**
- * Codes times their scales, by DequantizeLinear: onnxruntime never computes that operator ahead, so 4-bit weights stay 4 bits in
- * memory and are spread out for the moment of one product. Zero points are kept apart, since their packing may end in the middle of
- * a byte.
+ * Codes times their scales, by DequantizeLinear: onnxruntime does not compute that operator ahead of a run, so 4-bit weights stay 4
+ * bits in memory and are spread out for the moment of one product, if the scales wait for it. Zero points are kept apart, since
+ * their packing may end in the middle of a byte.
  *
  * @param codes a constant of an integer type
  * @param scales of the codes' shape but divided by `block` along `axis`
@@ -53,19 +53,23 @@ export interface NBitsBlocks {
   readonly block: number;
 }
 
+/** Holds a constant back until something else is computed, so that a runtime does not compute too early what follows from it. */
+export type Delay = (constant: string) => string;
+
 /** Codes of 4 or 8 bits in blocks along K; zero points packed, of the scales' type, or absent (the middle of the range). */
-export function nBitsBlocks(b: Builder, node: Node): NBitsBlocks {
+export function nBitsBlocks(b: Builder, node: Node, delay: Delay): NBitsBlocks {
   const { codes, scales, shift, block } = nBits(b, node);
-  return { scaled: scaledCodes(b, codes, scales, 1, block), shift, blocks: b.dims(scales)[1]!, block };
+  return { scaled: scaledCodes(b, codes, delay(scales), 1, block), shift, blocks: b.dims(scales)[1]!, block };
 }
 
 /** The codes as they are, [N, blocks · block], with scales and shifts [N, blocks]: for a weight whose columns choose their block. */
 export function nBitsGroups(
   b: Builder,
   node: Node,
+  delay: Delay,
 ): { readonly codes: string; readonly scales: string; readonly shift: string } {
   const { codes, scales, shift } = nBits(b, node);
-  return { codes: numbersOf(b, codes, scales), scales, shift };
+  return { codes: numbersOf(b, codes, scales, delay), scales, shift };
 }
 
 function nBits(b: Builder, node: Node): { codes: string; scales: string; shift: string; block: number } {
@@ -83,9 +87,9 @@ function nBits(b: Builder, node: Node): { codes: string; scales: string; shift: 
 }
 
 /** Codes as numbers of the scales' type, spread out when the graph runs. */
-function numbersOf(b: Builder, codes: string, scales: string): string {
+function numbersOf(b: Builder, codes: string, scales: string, delay: Delay): string {
   raiseOpset(b.graph, BLOCKED_OPSET);
-  const one = b.constant(b.graph.type(scales).dtype, [], [1]);
+  const one = b.reshape(delay(b.constant(b.graph.type(scales).dtype, [1], [1])), []);
   return b.op('DequantizeLinear', [codes, one]);
 }
 
@@ -123,7 +127,7 @@ const BNB4_VALUES: readonly (readonly number[])[] = [
  * The weight [N, K] of a MatMulBnb4. The codes, two in a byte with the first one in the upper half, are spread by DequantizeLinear
  * for the reason that {@link scaledCodes} gives, and looked up in the table of the 16 values.
  */
-export function bnb4Weight(b: Builder, node: Node): string {
+export function bnb4Weight(b: Builder, node: Node, delay: Delay): string {
   const [n, k, block] = [intAttr(node, 'N'), intAttr(node, 'K'), intAttr(node, 'block_size')];
   const values = BNB4_VALUES[intAttr(node, 'quant_type', 1)];
   if (values === undefined) {
@@ -136,7 +140,7 @@ export function bnb4Weight(b: Builder, node: Node): string {
   const absmax = node.inputs[2]!;
   const pairs = Math.ceil((n * k) / 2);
   const codes = reinterpret(b, node, node.inputs[1]!, 'uint4', [pairs, 2]);
-  const numbers = numbersOf(b, codes, absmax);
+  const numbers = numbersOf(b, codes, absmax, delay);
   const [low, high] = b.multi('Split', [numbers], { axis: int(1), num_outputs: int(2) }, { outputs: 2 });
   const ordered = b.reshape(b.op('Concat', [high!, low!], { axis: int(1) }), [2 * pairs]);
   const indices = b.op('Cast', [ordered], { to: int(6) });

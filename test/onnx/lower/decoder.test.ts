@@ -12,6 +12,7 @@ import {
   isReference,
   prune,
   readGraph,
+  serialise,
   sizeOf,
 } from '../../../kernel/onnx/index.ts';
 import { drawInput, random } from '../../autodiff/check.ts';
@@ -140,6 +141,40 @@ describe('lowering: a quantised decoder', function () {
       );
       assert.equal(packed.length, 3 * DECODER.layers);
       assert.ok(packed.every(isReference));
+    }));
+
+  it('is not spread out too early: what onnxruntime prepares holds no weight in single precision, and spreads each when it is due', () =>
+    inFolder(async (folder) => {
+      for (const [name, decoder] of [
+        ['packed', quantisedDecoder()],
+        ['packed halves', quantisedDecoder({ halves: true })],
+      ] as const) {
+        const graph = gradientGraph(writeModel(folder, `${name}.onnx`, decoder));
+        const prepared = join(folder, `${name} prepared.onnx`);
+        const session = await ort.InferenceSession.create(serialise(graph, folder), {
+          optimizedModelFilePath: prepared,
+          logSeverityLevel: 4,
+          extra: { session: { model_external_initializers_file_folder_path: folder } },
+        });
+        await session.release();
+        const { hidden } = DECODER;
+        const { constants, nodes } = readGraph(prepared);
+        for (const [constant, { dtype, dims }] of constants) {
+          assert.ok(
+            dtype !== 'float32' || sizeOf(dims) < width * hidden,
+            `${name}: ${constant} of [${dims.join(', ')}]`,
+          );
+        }
+        // In the order in which they run: a weight that is spread before other layers have run stands in memory all the while.
+        for (const [i, { op, outputs }] of nodes.entries()) {
+          if (op !== 'DequantizeLinear') continue;
+          const reader = nodes.findIndex(({ inputs }) => inputs.includes(outputs[0]!));
+          assert.ok(
+            !nodes.slice(i, reader).some((between) => between.op === 'MatMulNBits'),
+            `${name}: ${outputs[0]!} waits`,
+          );
+        }
+      }
     }));
 
   it('stays fused where no gradient passes', () =>
