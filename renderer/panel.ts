@@ -11,7 +11,7 @@ import { createRatios } from './ratios.ts';
 import { readOut } from './readout.ts';
 import { mainMap } from './saliency.ts';
 import type { Panel } from './subject.ts';
-import { NO_DEPENDENCE, noDependenceReason } from './wording.ts';
+import { NO_DEPENDENCE, baselineNote, noDependenceReason, selectionNote } from './wording.ts';
 
 const HINTS = {
   maps: 'Point at a word to see what it rests on, or at the picture to see which words a place matters for. Click or Enter holds.',
@@ -47,6 +47,7 @@ export function createPanel(panel: Panel): HTMLElement {
     element('strong', {}, NO_DEPENDENCE),
     element('p', {}, noDependenceReason(explanation)),
   );
+  const notes = [selectionNote(explanation), baselineNote(explanation)].filter((note) => note !== '');
   const told = element(
     'div',
     { class: 'told' },
@@ -55,6 +56,7 @@ export function createPanel(panel: Panel): HTMLElement {
       : element('p', { class: 'question', dir: 'auto' }, explanation.question),
     createAnswer(panel),
     explanation.dependsOnImage ? null : statement,
+    ...notes.map((note) => element('p', { class: 'note' }, note)),
     createReadOut(panel),
     createMultiples(panel),
     compared

@@ -249,6 +249,22 @@ describe('the view, in Chromium', function () {
       assert.equal(await page.locator('.heat').count(), 0);
     });
 
+    it('says where an easier rule selected the tokens, and where another baseline stood in', async () => {
+      const lens = await explanationDocument();
+      const [only] = lens.explanations;
+      const parameters = { thresholdAsked: 'auto', baselineAsked: 'auto', baseline: 'black' };
+      const eased = {
+        ...only!,
+        answer: { ...only!.answer, threshold: 0.1 },
+        provenance: { ...only!.provenance, parameters },
+      };
+      page = await stage(browser, script, { ...lens, explanations: [eased] });
+      const notes = await page.locator('.told > .note').allInnerTexts();
+      assert.match(notes[0]!, /those above 0\.1 are counted/);
+      assert.match(notes[1]!, /“black” stands in for the image/);
+      assert.match(notes[2]!, /^Deletion takes/);
+    });
+
     it('shows a selection without heat', async () => {
       page = await stage(browser, script, await selectionDocument());
       assert.equal(await page.locator('.heat').count(), 0);
