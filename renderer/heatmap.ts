@@ -135,7 +135,7 @@ export function createHeatmap(width: number, height: number): Heatmap {
   let sampling: HeatLook['sampling'] | undefined;
 
   const arrange = (): void => {
-    // Who sweeps over the words sees each map at once: a fade would only be cut off by the next.
+    // Who sweeps over the words sees each map at once: a fade would only be cut off by the next. So does the first map.
     const now = performance.now();
     const hurried = now - changed < HURRIED_MS;
     changed = now;

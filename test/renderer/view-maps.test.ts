@@ -220,8 +220,12 @@ describe('seeing and comparing maps, in Chromium', function () {
         ['reduce', '0s'],
       ] as const) {
         page = await stage(browser, script, await explanationDocument(), { reducedMotion });
-        const duration = await page.locator('.heat').evaluate((one) => getComputedStyle(one).transitionDuration);
-        assert.equal(duration, expected);
+        const duration = (): Promise<string> =>
+          page!.locator('.heat').evaluate((one) => getComputedStyle(one).transitionDuration);
+        assert.equal(await duration(), '0s', 'the first map is there at once');
+        await page.waitForTimeout(250);
+        await chip(page, 'cat').hover();
+        assert.equal(await duration(), expected);
         await page.context().close();
       }
     });
