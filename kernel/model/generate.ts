@@ -1,5 +1,7 @@
 import { Tensor } from 'onnxruntime-node';
 import { AbortError } from '../errors.ts';
+import { emptyCacheDims } from './empty-cache.ts';
+import type { CacheSizes } from './empty-cache.ts';
 import { mostLikely } from './log-softmax.ts';
 import type { Positions } from './sequence.ts';
 import { float32, floats, int64 } from './session.ts';
@@ -20,6 +22,8 @@ export interface GenerateOptions {
   readonly positions: Positions;
   /** Further inputs of the decoder with one number for each token: those of the prompt, and that of a token of the answer. */
   readonly tokenInputs: Readonly<Record<string, { readonly prompt: readonly number[]; readonly answer: number }>>;
+  /** What config.json says of the key-value cache. */
+  readonly cacheSizes: CacheSizes;
   readonly signal?: AbortSignal | undefined;
   readonly onToken?: ((count: number) => void) | undefined;
 }
@@ -40,7 +44,7 @@ export async function generate(
   const width = prompt.data.length / prompt.length;
   const ids: number[] = [];
   const logp: number[] = [];
-  let cache = emptyCache(decoder);
+  let cache = emptyCache(decoder, options.cacheSizes);
   let input = prompt.data;
   let past = 0;
   while (ids.length < maxNewTokens) {
@@ -84,13 +88,12 @@ export interface DecoderStep {
   readonly tokenInputs: GenerateOptions['tokenInputs'];
   /** How many positions are to have logits, where the decoder can be told: 0 for all. */
   readonly logits: number;
-  /** Default: empty. */
-  readonly cache?: Tensors;
+  readonly cache: Tensors;
 }
 
 /** What a decoder is given in one step, as far as it takes it. */
 export function decoderFeeds(decoder: Session, step: DecoderStep): Tensors {
-  const { input, length, past, axes, tokenInputs, logits, cache = emptyCache(decoder) } = step;
+  const { input, length, past, axes, tokenInputs, logits, cache } = step;
   const total = past + length;
   return {
     inputs_embeds: float32(input, [1, length, input.length / length]),
@@ -107,14 +110,14 @@ export function decoderFeeds(decoder: Session, step: DecoderStep): Tensors {
 
 const PAST = /^past_key_values\./;
 
-/** A cache that holds nothing: length 0 along the one free axis after the batch. */
-function emptyCache(decoder: Session): Tensors {
+/** A cache that holds nothing. */
+function emptyCache(decoder: Session, sizes: CacheSizes): Tensors {
   const entries = [...decoder.inputs].filter(([name]) => PAST.test(name));
-  return Object.fromEntries(entries.map(([name, info]) => [name, emptyTensor(info)]));
+  return Object.fromEntries(entries.map(([name, info]) => [name, emptyTensor(info, sizes)]));
 }
 
-function emptyTensor({ type, shape }: ValueInfo): Tensor {
-  const dims = shape.map((size, axis) => (typeof size === 'number' ? size : axis === 0 ? 1 : 0));
+function emptyTensor({ type, shape }: ValueInfo, sizes: CacheSizes): Tensor {
+  const dims = emptyCacheDims(shape, 1, sizes);
   return type === 'float16' ? new Tensor('float16', new Uint16Array(0), dims) : new Tensor('float32', [], dims);
 }
 

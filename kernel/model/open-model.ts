@@ -4,6 +4,7 @@ import type { DtypeChoice } from '../hub/dtype.ts';
 import { idOfSnapshot } from '../hub/repository.ts';
 import type { Picture } from '../image/picture.ts';
 import { embeddedModels } from './embedded.ts';
+import { cacheSizes } from './empty-cache.ts';
 import { familyOf } from './families.ts';
 import type { Family } from './family.ts';
 import { DECODER, EMBED, modelFolder, readModelFiles } from './files.ts';
@@ -202,6 +203,7 @@ export class OnnxModel implements LoadedModel {
             { prompt: tokenValues(value, prompt, 0), answer: value({ image: false, prompt: false }) },
           ]),
         ),
+        cacheSizes: cacheSizes(this.#parts.files.config),
         signal,
         onToken,
       },
@@ -234,6 +236,7 @@ export class OnnxModel implements LoadedModel {
       segments,
       firstPrediction: prompt.ids.length - 1,
       promptSeesItself: family.promptSeesItself,
+      cacheSizes: cacheSizes(this.#parts.files.config),
       positions: continued(this.#parts.positions(prompt, plan), filled),
       tokenInputs: Object.fromEntries(
         Object.entries(family.tokenInputs ?? {}).map(([name, value]) => [name, tokenValues(value, prompt, filled)]),

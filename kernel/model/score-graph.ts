@@ -13,6 +13,8 @@ import {
   readGraph,
 } from '../onnx/index.ts';
 import type { Constant } from '../onnx/index.ts';
+import { emptyCacheDims } from './empty-cache.ts';
+import type { CacheSizes } from './empty-cache.ts';
 import { DECODER } from './files.ts';
 import { hideLaterTokens } from './prompt-mask.ts';
 import type { Run } from './sequence.ts';
@@ -43,6 +45,8 @@ export interface ScoreShape {
   readonly positions: readonly (readonly number[])[];
   /** Length of a prompt whose tokens see each other in both directions; undefined where the decoder is causal by itself. */
   readonly prefix?: number | undefined;
+  /** What config.json says of the key-value cache, for decoders that leave its shape open. */
+  readonly cacheSizes?: CacheSizes;
   /** Further inputs of the decoder: one number for each token of the sequence. */
   readonly tokenInputs: Readonly<Record<string, readonly number[]>>;
 }
@@ -138,7 +142,7 @@ function spliced(b: Builder, { runs, batch, width }: ScoreShape, features: strin
 function boundDecoder(
   file: string,
   embeddings: readonly number[],
-  { batch, positions, tokenInputs, prefix }: ScoreShape,
+  { batch, positions, tokenInputs, cacheSizes = {}, prefix }: ScoreShape,
 ): Graph {
   const graph = readGraph(file);
   computeInFloat32(graph);
@@ -160,8 +164,7 @@ function boundDecoder(
   for (const input of graph.inputs) {
     const perToken = tokenInputs[input.name];
     if (input.name.startsWith('past_key_values.')) {
-      const dims = input.dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? batch : 0));
-      constants[input.name] = constantOf(input.dtype, dims, []);
+      constants[input.name] = constantOf(input.dtype, emptyCacheDims(input.dims, batch, cacheSizes), []);
     } else if (perToken !== undefined) {
       constants[input.name] = constantOf(input.dtype, [batch, length], repeated(perToken));
     } else if (fixed[input.name] !== undefined) constants[input.name] = fixed[input.name]!(input);

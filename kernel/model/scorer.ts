@@ -11,6 +11,7 @@ import { AbortError } from '../errors.ts';
 import { BASELINE_PICTURES, noisePixels } from '../image/baseline.ts';
 import type { Picture } from '../image/picture.ts';
 import { seededRandom } from '../image/random.ts';
+import type { CacheSizes } from './empty-cache.ts';
 import type { AnswerScorer, TokenisedText } from './loaded-model.ts';
 import type { ScoreInput, ScoreShape } from './score-graph.ts';
 import { widthOf } from './segments.ts';
@@ -43,6 +44,8 @@ export interface ScorerParts {
   readonly promptSeesItself?: boolean | undefined;
   /** Position ids of the padded sequence, one list for each axis. */
   readonly positions: readonly (readonly number[])[];
+  /** What config.json says of the key-value cache. */
+  readonly cacheSizes: CacheSizes;
   /** Further inputs of the decoder, of the padded sequence. */
   readonly tokenInputs: Readonly<Record<string, readonly number[]>>;
   readonly seed: number;
@@ -178,7 +181,7 @@ export class OnnxScorer implements AnswerScorer {
   }
 
   #shape(from: ScoreInput, gradient: boolean, batch: number, mask: Pick<Mask, 'rows' | 'cols'>): ScoreShape {
-    const { plan, segments, positions, tokenInputs, promptSeesItself, firstPrediction } = this.#parts;
+    const { plan, segments, positions, tokenInputs, cacheSizes, promptSeesItself, firstPrediction } = this.#parts;
     return {
       from,
       gradient,
@@ -191,6 +194,7 @@ export class OnnxScorer implements AnswerScorer {
       answer: this.#padded,
       positions,
       tokenInputs,
+      cacheSizes,
       // The first token of the answer is predicted at the prompt's last.
       ...(promptSeesItself ? { prefix: firstPrediction + 1 } : {}),
     };
