@@ -25,6 +25,11 @@ export class JupyterClient {
   readonly #idle = new Map<string, () => void>();
   readonly #replies = new Map<string, (message: Message) => void>();
 
+  /** Who asks before the subscription stands misses what is published. */
+  readonly #welcomed: Promise<void>;
+  #isWelcome!: () => void;
+  readonly #ended: Promise<never>;
+
   private constructor(process: ChildProcess, key: string, folder: string, shell: Dealer, iopub: Subscriber) {
     this.process = process;
     this.key = key;
@@ -32,6 +37,15 @@ export class JupyterClient {
     this.#wire = new Wire(key, 'hmac-sha256');
     this.#shell = shell;
     this.#iopub = iopub;
+    this.#welcomed = new Promise((resolve) => {
+      this.#isWelcome = resolve;
+    });
+    this.#ended = new Promise((_resolve, reject) => {
+      process.once('exit', (code, signal) => {
+        reject(new Error(`the kernel ended (${signal ?? code})`));
+      });
+    });
+    this.#ended.catch(() => undefined);
     void this.#listen();
   }
 
@@ -58,14 +72,15 @@ export class JupyterClient {
 
   /** Sends a request on the shell channel; resolves when it is answered and the kernel is idle again. */
   async request(type: string, content: Content): Promise<Answer> {
+    await this.#welcomed;
     const frames = this.#wire.encode(type, content, undefined, []);
     // After the delimiter and the signature.
     const { msg_id } = JSON.parse(String(frames[2])) as { msg_id: string };
     const replied = new Promise<Message>((resolve) => this.#replies.set(msg_id, resolve));
     const idle = new Promise<void>((resolve) => this.#idle.set(msg_id, resolve));
     await this.#shell.send(frames);
-    const reply = await replied;
-    await idle;
+    const reply = await Promise.race([replied, this.#ended]);
+    await Promise.race([idle, this.#ended]);
     const published = this.#published.get(msg_id) ?? [];
     this.#published.delete(msg_id);
     return { reply, published };
@@ -100,6 +115,7 @@ export class JupyterClient {
       for await (const frames of this.#iopub) {
         const message = this.#wire.decode(frames);
         const id = message.parent.msg_id ?? '';
+        if (message.header.msg_type === 'iopub_welcome') this.#isWelcome();
         if (message.content.execution_state === 'idle') this.#idle.get(id)?.();
         else this.#published.set(id, [...(this.#published.get(id) ?? []), message]);
       }

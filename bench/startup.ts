@@ -25,7 +25,8 @@ export async function run(args: readonly string[]): Promise<void> {
   const client = await JupyterClient.start([process.execPath, path.join(dist, 'jupyter.js')], tmpdir());
   await client.request('kernel_info_request', {});
   const readyMs = performance.now() - begun;
-  const [firstMs] = await timed(() => client.execute('1 + 1'));
+  const [firstMs, first] = await timed(() => client.execute('1 + 1'));
+  if (first.reply.content.status !== 'ok') throw new Error(String(first.reply.content.evalue));
   const executableMs = performance.now() - begun;
   const warmMs = await median(() => client.execute('1 + 1'));
   const complete = (): Promise<Answer> =>
