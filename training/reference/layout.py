@@ -33,6 +33,9 @@ def randomise(model: nn.Module, seed: int, gain: float = 1.5, post_norm: float =
             if parameter.dim() >= 2:
                 inputs = parameter.shape[1] if "embed" in name else parameter[0].numel()
                 parameter.copy_(noise * gain / inputs**0.5)
+            elif "embedding" in name:
+                # A class token: the initialisation is random too.
+                parameter.copy_(noise)
             else:
                 # Around 1 or 0, as the initialisation left it.
                 parameter.copy_(parameter.round() + 0.1 * noise)
