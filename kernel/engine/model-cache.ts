@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { graphFilesOf, modelFolder } from '../model/files.ts';
+import { modelFolder, modelGraphFiles } from '../model/files.ts';
 import type { LoadedModel, ModelCache } from '../model/loaded-model.ts';
 import { openModel } from '../model/open-model.ts';
 import { parseReference } from '../model/reference.ts';
@@ -20,7 +20,7 @@ export class LoadedModels implements ModelCache {
     const { model: name, dtype } = parseReference(model);
     const folder = modelFolder(name);
     // The same files are the same model, however they were chosen.
-    const graphs = graphFilesOf(folder, undefined, dtype).flatMap(({ files }) => files.map((file) => file.path));
+    const graphs = (await modelGraphFiles(folder, dtype)).flatMap(({ files }) => files.map((file) => file.path));
     const which = `${folder}\0${graphs.join()}\0`;
     const key = `${which}${lastChange(folder, graphs)}`;
     let loading = this.#models.get(key);

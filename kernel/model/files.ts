@@ -100,7 +100,7 @@ export async function readModelFiles(folder: string, dtype?: DtypeChoice): Promi
       'Add chat_template.jinja, or `chat_template` to tokenizer_config.json',
     );
   }
-  const encoders = family.encoders?.(config) ?? [ENCODER];
+  const encoders = encodersOf(config);
   const chosen = graphFilesOf(folder, [...encoders, EMBED, DECODER], dtype);
   for (const { files } of chosen) names.push(...files.map(({ path: name }) => name));
   return {
@@ -119,11 +119,27 @@ export async function readModelFiles(folder: string, dtype?: DtypeChoice): Promi
   };
 }
 
+function encodersOf(config: ModelConfig): readonly string[] {
+  return familyOf(config).encoders?.(config) ?? [ENCODER];
+}
+
+/**
+ * The graphs' files that `readModelFiles` would choose, without reading more of the model than config.json.
+ * @throws LensError as `readModelFiles`
+ */
+export async function modelGraphFiles(folder: string, dtype?: DtypeChoice): Promise<GraphFiles<SizedFile, string>[]> {
+  const file = path.join(folder, 'config.json');
+  const content = await readText(file);
+  const graphs =
+    content === undefined ? GRAPHS : [...encodersOf(parseJson(file, content, ModelConfig)), EMBED, DECODER];
+  return graphFilesOf(folder, graphs, dtype);
+}
+
 /** The file of each graph, in the data types asked for or else in the best of those that are there. */
-export function graphFilesOf(
+function graphFilesOf(
   folder: string,
-  graphs: readonly string[] = GRAPHS,
-  dtype?: DtypeChoice,
+  graphs: readonly string[],
+  dtype: DtypeChoice | undefined,
 ): GraphFiles<SizedFile, string>[] {
   const onnx = path.join(folder, 'onnx');
   const names = existsSync(onnx) ? readdirSync(onnx) : [];
