@@ -98,7 +98,12 @@ export function paragraph(
   marks: readonly Mark<DrawMark>[] = [],
 ): Block {
   const most = style.lines ?? Infinity;
-  const { runs, boxes, lines } = textLines(context, text, { width, font: style.font, marks, most });
+  const { runs, boxes, lines } = textLines(context, text.slice(0, MOST_CHARACTERS), {
+    width,
+    font: style.font,
+    marks,
+    most,
+  });
   const shown = Math.min(lines.length, most);
   const cut = lines.length > shown ? lines[shown - 1] : undefined;
   const baseline = (top: number, line: number): number => top + (line + 0.7) * style.lineHeight;
@@ -126,6 +131,9 @@ export function paragraph(
     },
   };
 }
+
+/** No text on a card has room for more. */
+const MOST_CHARACTERS = 8000;
 
 /** Room that is left for an ellipsis, px. */
 const ELLIPSIS = 12;

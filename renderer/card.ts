@@ -61,6 +61,11 @@ const GAP = 16;
 const PICTURE = 320;
 const MULTIPLES = { perRow: 5, gap: 12 };
 
+/** A card has an end, whatever a document holds: lines of one text, panels and pairs of a comparison. */
+const MOST_LINES = 12;
+const MOST_PANELS = 12;
+const MOST_PAIRS = 24;
+
 const INK = '#1f1d1a';
 const MUTED = '#5f5a52';
 const PAPER = '#fdfcfa';
@@ -95,7 +100,7 @@ function text<C>(
   size: number,
   colour: string,
   weight = 400,
-  lines?: number,
+  lines = MOST_LINES,
 ): Block {
   return paragraph(measure, words, width, textStyle(tools.font, size, colour, weight, lines));
 }
@@ -343,9 +348,10 @@ function single<C>(pen: Pen<C>, explanation: Explanation): readonly Block[] {
 /** A comparison: a panel for each explanation, then how much they agree. */
 function several<C>(pen: Pen<C>): readonly Block[] {
   const { document } = pen;
-  const perRow = Math.min(Math.max(document.explanations.length, 1), 3);
+  const shown = document.explanations.slice(0, MOST_PANELS);
+  const perRow = Math.min(Math.max(shown.length, 1), 3);
   const width = (INNER - GAP * (perRow - 1)) / perRow;
-  const panels = document.explanations.map((explanation) => {
+  const panels = shown.map((explanation) => {
     const main = mainMap(explanation);
     const parts: Block[] = [
       text(pen, explanation.label, width, 13, INK, 600, 2),
@@ -363,22 +369,32 @@ function several<C>(pen: Pen<C>): readonly Block[] {
     return column(parts, 8);
   });
   const title = document.axis ? AXIS_TITLES[document.axis] : 'Comparison';
-  const pairs = (document.agreement ?? []).map(({ a, b, rankCorrelation, iouTop20 }) =>
-    text(
-      pen,
-      `${document.explanations[a]!.label} / ${document.explanations[b]!.label}: rank correlation ${fixed(rankCorrelation)}, ` +
-        `overlap of the top 20 % ${fixed(iouTop20)}`,
-      INNER,
-      12,
-      INK,
-      400,
-      2,
-    ),
-  );
+  const left = [
+    [document.explanations.length, MOST_PANELS, 'explanations'],
+    [document.agreement?.length ?? 0, MOST_PAIRS, 'pairs'],
+  ] as const;
+  const pairs = (document.agreement ?? [])
+    .slice(0, MOST_PAIRS)
+    .map(({ a, b, rankCorrelation, iouTop20 }) =>
+      text(
+        pen,
+        `${document.explanations[a]!.label} / ${document.explanations[b]!.label}: rank correlation ${fixed(rankCorrelation)}, ` +
+          `overlap of the top 20 % ${fixed(iouTop20)}`,
+        INNER,
+        12,
+        INK,
+        400,
+        2,
+      ),
+    );
   return [
     text(pen, title, INNER, 16, INK, 600),
     grid(panels, width, perRow, GAP),
+    ...(shown[0] ? [tintLegend(pen, shown[0], INNER)] : []),
     ...(pairs.length > 0 ? [column(pairs, 2)] : []),
+    ...left
+      .filter(([all, most]) => all > most)
+      .map(([all, most, what]) => text(pen, `${all - most} more ${what} are in the document.`, INNER, 12, MUTED)),
   ];
 }
 

@@ -76,18 +76,17 @@ function mayBreak(before: string, after: string): boolean {
 }
 
 /** Where a line may break, and where it must. */
-function chunksOf(ruler: Ruler, text: string): readonly Chunk[] {
+function* chunksOf(ruler: Ruler, text: string): Generator<Chunk> {
   const measured = (start: number, end: number, kind: Chunk['kind']): Chunk => ({
     start,
     end,
     kind,
     width: kind === 'newline' ? 0 : ruler.measureText(text.slice(start, end)).width,
   });
-  const chunks: Chunk[] = [];
   for (const part of text.matchAll(/\r\n|[\n\r\u2028\u2029]|[^\S\n\r\u2028\u2029]+|\S+/gu)) {
     const [from, till] = [part.index, part.index + part[0].length];
     if (BLANK.test(part[0])) {
-      chunks.push(measured(from, till, /[\n\r\u2028\u2029]/u.test(part[0]) ? 'newline' : 'blank'));
+      yield measured(from, till, /[\n\r\u2028\u2029]/u.test(part[0]) ? 'newline' : 'blank');
       continue;
     }
     let start = from;
@@ -95,13 +94,12 @@ function chunksOf(ruler: Ruler, text: string): readonly Chunk[] {
       const pieces = [...words.segment(part[0])];
       for (const [at, { index, segment }] of pieces.entries()) {
         if (at === 0 || !mayBreak(pieces[at - 1]!.segment, segment)) continue;
-        chunks.push(measured(start, from + index, 'word'));
+        yield measured(start, from + index, 'word');
         start = from + index;
       }
     }
-    chunks.push(measured(start, till, 'word'));
+    yield measured(start, till, 'word');
   }
-  return chunks;
 }
 
 /** A word that is wider than a line, cut into pieces that are not. */

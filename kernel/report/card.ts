@@ -2,7 +2,7 @@
 import { createCanvas, loadImage, type Canvas, type Image } from 'canvas';
 import sharp from 'sharp';
 import { drawCard, type CardCanvas } from '../../renderer/card.ts';
-import type { LensDocument } from '../document.ts';
+import type { DocumentImage, LensDocument } from '../document.ts';
 import { FONT_VARIATION, cardFont } from './fonts.ts';
 
 const DENSITY = 2;
@@ -23,10 +23,27 @@ const LARGE = 140_000;
 const FINE = { pictureDensity: DENSITY, tokens: 10 } as const;
 const COARSE = { pictureDensity: 1, tokens: 5 } as const;
 
+/** A picture, or where its bytes are broken a grey one of its size. */
+async function decoded({ data, width, height }: DocumentImage): Promise<Image | Canvas> {
+  try {
+    return await loadImage(Buffer.from(data, 'base64'));
+  } catch {
+    const canvas = createCanvas(width, height);
+    const context = canvas.getContext('2d');
+    context.fillStyle = '#8c8880';
+    context.fillRect(0, 0, width, height);
+    return canvas;
+  }
+}
+
+/** The most of a text whose letters are looked at. */
+const MOST_CHARACTERS = 8000;
+
 /** All text that the document brings onto its card. */
 function wordsOf({ explanations }: LensDocument): string {
   return explanations
     .flatMap(({ label, question, answer, model }) => [label, question, answer.text, model.id])
+    .map((text) => text.slice(0, MOST_CHARACTERS))
     .join('\n');
 }
 
@@ -44,9 +61,7 @@ async function encode(canvas: Canvas): Promise<Buffer> {
  * @returns PNG
  */
 export async function cardPng(document: LensDocument): Promise<Buffer> {
-  const pictures: readonly Image[] = await Promise.all(
-    document.images.map(({ data }) => loadImage(Buffer.from(data, 'base64'))),
-  );
+  const pictures = await Promise.all(document.images.map(decoded));
   const font = cardFont(wordsOf(document));
   const draw = (detail: typeof FINE | typeof COARSE): Promise<Buffer> =>
     encode(
