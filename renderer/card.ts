@@ -54,7 +54,8 @@ export interface CardTools<C> {
   readonly scale: 'own' | 'shared';
 }
 
-const WIDTH = 760;
+/** Of the card, px. */
+export const WIDTH = 760;
 const MARGIN = 24;
 const INNER = WIDTH - 2 * MARGIN;
 const GAP = 16;

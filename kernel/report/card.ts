@@ -1,11 +1,13 @@
 /** The card as a PNG file, for hosts that show no more than that. */
 import { createCanvas, loadImage, type Canvas, type Image } from 'canvas';
 import sharp from 'sharp';
-import { drawCard, type CardCanvas } from '../../renderer/card.ts';
+import { WIDTH as CARD_WIDTH, drawCard, type CardCanvas } from '../../renderer/card.ts';
 import type { DocumentImage, LensDocument } from '../document.ts';
 import { FONT_VARIATION, cardFont } from './fonts.ts';
 
 const DENSITY = 2;
+
+export { CARD_WIDTH };
 
 /** As the view starts. */
 const STYLE = { colourMap: 'viridis', opacity: 0.7, threshold: 0 } as const;
@@ -18,10 +20,16 @@ function cardCanvas(width: number, height: number): CardCanvas<Canvas> {
   return { canvas, context: context as unknown as CardCanvas<Canvas>['context'] };
 }
 
-/** A notebook is saved as a whole, again and again: a card above this many bytes is drawn with coarser and fewer pictures. */
-const LARGE = 140_000;
-const FINE = { pictureDensity: DENSITY, tokens: 10 } as const;
-const COARSE = { pictureDensity: 1, tokens: 5 } as const;
+/** Ways to draw the card, each smaller than the one before: with coarser and fewer pictures, then with fewer colours. */
+const DETAILS = [
+  { pictureDensity: DENSITY, tokens: 10, colours: 256 },
+  { pictureDensity: 1, tokens: 5, colours: 256 },
+  { pictureDensity: 1, tokens: 5, colours: 96 },
+  { pictureDensity: 0.75, tokens: 5, colours: 64 },
+  { pictureDensity: 0.5, tokens: 3, colours: 48 },
+] as const;
+
+type Detail = (typeof DETAILS)[number];
 
 /** A picture, or where its bytes are broken a grey one of its size. */
 async function decoded({ data, width, height }: DocumentImage): Promise<Image | Canvas> {
@@ -47,23 +55,24 @@ function wordsOf({ explanations }: LensDocument): string {
     .join('\n');
 }
 
-async function encode(canvas: Canvas): Promise<Buffer> {
+async function encode(canvas: Canvas, colours: number): Promise<Buffer> {
   const { width, height } = canvas;
   return sharp(canvas.data(), { raw: { width, height, channels: 4 } })
     .removeAlpha()
-    .png({ palette: true, dither: 0, effort: 1 })
+    .png({ palette: true, colours, dither: 0, effort: 1 })
     .withMetadata({ density: 72 * DENSITY })
     .toBuffer();
 }
 
 /**
- * Draws the card at twice its size, for sharp text, with a palette of 256 colours: a fifth of the bytes of full colour.
+ * Draws the card at twice its size, for sharp text, with a palette: a fifth of the bytes of full colour.
+ * @param limit bytes; a card above it is drawn with less detail, the last time whatever it weighs
  * @returns PNG
  */
-export async function cardPng(document: LensDocument): Promise<Buffer> {
+export async function cardPng(document: LensDocument, limit = 200_000): Promise<Buffer> {
   const pictures = await Promise.all(document.images.map(decoded));
   const font = cardFont(wordsOf(document));
-  const draw = (detail: typeof FINE | typeof COARSE): Promise<Buffer> =>
+  const draw = ({ colours, ...detail }: Detail): Promise<Buffer> =>
     encode(
       drawCard<Canvas>(document, {
         createCanvas: cardCanvas,
@@ -74,7 +83,12 @@ export async function cardPng(document: LensDocument): Promise<Buffer> {
         style: STYLE,
         scale: document.kind === 'comparison' && document.axis !== 'methods' ? 'shared' : 'own',
       }),
+      colours,
     );
-  const fine = await draw(FINE);
-  return fine.length <= LARGE ? fine : draw(COARSE);
+  let card: Buffer | undefined;
+  for (const detail of DETAILS) {
+    card = await draw(detail);
+    if (card.length <= limit) break;
+  }
+  return card!;
 }

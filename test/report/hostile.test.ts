@@ -70,7 +70,7 @@ function mutate(document: Loose, { place, how, value, times }: Mutation): void {
   const old = holder[last];
   const change: Record<Mutation['how'], () => void> = {
     replace: () => (holder[last] = value),
-    remove: () => delete holder[last],
+    remove: () => Reflect.deleteProperty(holder, last),
     repeat: () => Array.isArray(old) && (holder[last] = Array.from({ length: times }, () => old as unknown[]).flat()),
     pollute: () => Object.defineProperties(holder, Object.getOwnPropertyDescriptors(structuredClone(POLLUTION))),
     scale: () => typeof old === 'number' && (holder[last] = old * times),

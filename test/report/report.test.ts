@@ -39,12 +39,28 @@ describe('the MIME bundle', () => {
     assert.equal(format, 'png');
   });
 
+  it('has the card in its Markdown too, since most hosts show Markdown alone: a picture, then all of it in words', async () => {
+    const lens = await hostileTextDocument();
+    const text = (await mimeBundle(lens))['text/markdown'] as string;
+    const [first, blank, ...rest] = text.split('\n');
+    const [, width, data] = /^<img width="(\d+)" alt="[^"<>]+" src="data:image\/webp;base64,([A-Za-z0-9+/=]+)">$/.exec(
+      first!,
+    )!;
+    const card = await sharp(Buffer.from(data!, 'base64')).metadata();
+    assert.deepEqual([card.format, card.width, width], ['webp', 760, '760']);
+    assert.equal(blank, '');
+    assert.equal(rest.join('\n'), markdown(lens));
+  });
+
   it('stays under 300 kB for 24 token maps over a picture of 1024 px', async () => {
     const lens = await largeDocument();
     assert.equal(lens.explanations[0]!.maps.length, 25);
     assert.equal(lens.images[0]!.width, 1024);
-    const size = JSON.stringify(await mimeBundle(lens)).length;
+    const bundle = await mimeBundle(lens);
+    const size = Buffer.byteLength(JSON.stringify(bundle));
     assert.ok(size <= 300_000, `${size} bytes`);
+    const card = Buffer.from(bundle['image/png'] as string, 'base64');
+    assert.equal((await sharp(card).metadata()).width, 1520, 'text stays sharp');
   });
 });
 
