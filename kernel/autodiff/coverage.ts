@@ -10,7 +10,7 @@ import { loweringOf } from '../onnx/lower/index.ts';
 import { prune } from '../onnx/prune.ts';
 import { readGraph } from '../onnx/read.ts';
 import { differentiate } from './differentiate.ts';
-import { gradientRule } from './path.ts';
+import { gradientRule, valuesBetween } from './path.ts';
 import { ROUNDING } from './rounding.ts';
 
 /**
@@ -101,7 +101,11 @@ export function coverage(
     const backward = cloneGraph(bound);
     const b = new Builder(backward, 'gradient');
     const cotangent = b.expand(b.scalar(1, output), backward.dims(output));
-    const wrt = real.map(({ name }) => name);
+    const reaching = real.filter(
+      ({ name }) => valuesBetween(backward, { of: [{ value: output }], wrt: [name] }).size > 0,
+    );
+    // Where none reaches it, differentiating says why.
+    const wrt = (reaching.length > 0 ? reaching : real).map(({ name }) => name);
     const gradients = differentiate(backward, { of: [{ value: output, cotangent }], wrt });
     backward.outputs = [output, ...Object.values(gradients)];
     prune(backward);
