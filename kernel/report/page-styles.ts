@@ -46,9 +46,13 @@ footer { margin-top: 56px; padding-top: 12px; border-top: 1px solid var(--line);
 .hljs-comment, .hljs-meta { color: var(--quiet); font-style: italic; }
 @media print {
   :root { color-scheme: light; }
+  @page { margin: 16mm; }
   main { max-width: none; padding: 0; }
-  pre { white-space: pre-wrap; }
-  .cell, .lvlm-lens { break-inside: avoid-page; }
-  h1, h2, h3 { break-after: avoid; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  table { display: table; }
+  h1, h2, h3, h4 { break-after: avoid; }
+  .cell.text, .code { break-after: avoid; }
+  p, li, .code, .card, img, tr { break-inside: avoid; }
+  .output, .lvlm-lens { break-before: avoid; }
 }
 `;

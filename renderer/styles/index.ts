@@ -3,7 +3,8 @@ import { ANSWER } from './answer.ts';
 import { CONTROLS } from './controls.ts';
 import { LAYOUT } from './layout.ts';
 import { PICTURE } from './picture.ts';
+import { PRINT } from './print.ts';
 import { RESULTS } from './results.ts';
 import { THEME } from './theme.ts';
 
-export const STYLES = [THEME, LAYOUT, CONTROLS, PICTURE, ANSWER, RESULTS].join('\n');
+export const STYLES = [THEME, LAYOUT, CONTROLS, PICTURE, ANSWER, RESULTS, PRINT].join('\n');

@@ -30,8 +30,4 @@ p.label { font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
 .row { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: center; }
 .scroll { overflow-x: auto; max-width: 100%; }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; }
-@media print {
-  .controls, .save, .readout, .spoken, .scrubber, .choice, .ratios, .difference { display: none; }
-  .panel { break-inside: avoid; }
-}
 `;

@@ -232,7 +232,10 @@ describe('stand-alone pages, in Chromium', function () {
   it('prints: the controls are left out, the heat stays', async () => {
     const { page } = await open(browser, path.join(folder, 'notebook.html'));
     await page.emulateMedia({ media: 'print' });
-    assert.equal(await page.locator('.toolbar').first().isVisible(), false);
+    for (const part of ['.controls', '.choice', '.scrubber', '.save', '.provenance', '.ratios']) {
+      assert.ok((await page.locator(part).count()) > 0, part);
+      for (const one of await page.locator(part).all()) assert.equal(await one.isVisible(), false, part);
+    }
     assert.equal(await page.locator('.heat').first().isVisible(), true);
     const pdf = await page.pdf();
     assert.equal(pdf.subarray(0, 4).toString(), '%PDF');
