@@ -4,7 +4,7 @@ import type { Graph, Node } from './graph.ts';
 import { constantOf, int, text } from './graph.ts';
 
 /** The oldest operator set that is read, and the one that every graph is brought to at least. */
-const OLDEST = 11;
+const OLDEST = 9;
 export const CANONICAL_OPSET = 18;
 
 /** Rewrites one node of an older operator set in place; may return nodes to put in its stead. */
@@ -35,7 +35,8 @@ const flattenedSoftmax: Upgrade = (graph, node) => {
   const [x, y] = [node.inputs[0]!, node.outputs[0]!];
   const [shape, matrix, result] = [graph.fresh('shape'), graph.fresh('matrix'), graph.fresh('softmax')];
   const make = (op: string, inputs: string[], outputs: string[], attributes: Node['attributes'] = {}): Node => ({
-    ...{ op, domain: '', name: node.name, inputs, outputs, attributes, file: node.file },
+    // onnxruntime refuses two nodes of one name.
+    ...{ op, domain: '', name: op === node.op ? node.name : outputs[0]!, inputs, outputs, attributes, file: node.file },
   });
   return [
     make('Shape', [x], [shape]),
@@ -112,10 +113,69 @@ const scaleByChannel: Upgrade = (graph, node) => {
   return [...made, { ...node, inputs: [x, ...spread] }];
 };
 
+/** Slices, pads and TopK took as attributes what are inputs now; as a constant each, in the order of the inputs. */
+const attributesToInputs =
+  (...attributes: readonly string[]): Upgrade =>
+  (graph, node) => {
+    const inputs = attributes.map((name): string => {
+      const value = node.attributes[name];
+      if (value === undefined) return '';
+      return constantInts(graph, name, value.kind === 'ints' ? value.value : [Number(value.value)]);
+    });
+    node.inputs = [node.inputs[0]!, ...inputs];
+    node.attributes = without(node, ...attributes);
+    return undefined;
+  };
+
+/** A number that was an attribute, as an input of the type of the node's first. */
+function scalarInput(graph: Graph, node: Node, attribute: string): { readonly name: string; readonly nodes: Node[] } {
+  const value = node.attributes[attribute];
+  if (value?.kind !== 'float' && value?.kind !== 'int') return { name: '', nodes: [] };
+  const [constant, name] = [graph.fresh(attribute), graph.fresh(attribute)];
+  graph.setConstant(constant, constantOf('float32', [], [value.value]));
+  const inputs = [constant, node.inputs[0]!];
+  return {
+    name,
+    nodes: [{ op: 'CastLike', domain: '', name, inputs, outputs: [name], attributes: {}, file: node.file }],
+  };
+}
+
+const clipBounds: Upgrade = (graph, node) => {
+  const [low, high] = [scalarInput(graph, node, 'min'), scalarInput(graph, node, 'max')];
+  const inputs = [node.inputs[0]!, low.name, high.name];
+  return [...low.nodes, ...high.nodes, { ...node, inputs, attributes: without(node, 'min', 'max') }];
+};
+
+const padAmountsAndValue: Upgrade = (graph, node) => {
+  const value = scalarInput(graph, node, 'value');
+  const pads = node.attributes.pads?.kind === 'ints' ? node.attributes.pads.value : [];
+  const inputs = [node.inputs[0]!, constantInts(graph, 'pads', pads), ...(value.name === '' ? [] : [value.name])];
+  return [...value.nodes, { ...node, inputs, attributes: without(node, 'pads', 'value') }];
+};
+
+/** Resize before operator set 11, and Upsample before it: scales only, coordinates divided by them, rounded down. */
+const firstResize: Upgrade = (_graph, node) => {
+  const mode = stringAttr(node, 'mode', 'nearest');
+  node.op = 'Resize';
+  node.inputs = [node.inputs[0]!, '', node.inputs[1]!];
+  node.attributes = {
+    mode: text(mode),
+    coordinate_transformation_mode: text('asymmetric'),
+    ...(mode === 'nearest' ? { nearest_mode: text('floor') } : {}),
+  };
+  return undefined;
+};
+
 /** [the operator set that changed the operator, the operator, how to rewrite what is older]. */
 const UPGRADES: readonly (readonly [version: number, op: string, upgrade: Upgrade])[] = [
   ...['Squeeze', 'Unsqueeze', 'ReduceSum'].map((op) => [13, op, attributeToInput('axes')] as const),
   [13, 'Split', attributeToInput('split')],
+  [10, 'Slice', attributesToInputs('starts', 'ends', 'axes')],
+  [10, 'TopK', attributesToInputs('k')],
+  [10, 'Upsample', firstResize],
+  [11, 'Clip', clipBounds],
+  [11, 'Pad', padAmountsAndValue],
+  [11, 'Resize', firstResize],
   [12, 'Dropout', dropoutRatio],
   [13, 'Hardmax', flattenedSoftmax],
   [13, 'Resize', halfPixelForNearest],
@@ -132,7 +192,7 @@ const UPGRADES: readonly (readonly [version: number, op: string, upgrade: Upgrad
 /**
  * Brings a graph to operator set 18 or what newer one it has, so that shape and gradient rules know one form of each operator.
  *
- * @throws LensError if the graph is older than operator set 11
+ * @throws LensError if the graph is older than operator set 9
  */
 export function upgrade(graph: Graph): void {
   const from = graph.opsets.get('') ?? CANONICAL_OPSET;
@@ -152,9 +212,10 @@ function upgradeNodes(graph: Graph, from: number): void {
       if (attribute.kind === 'graph') upgradeNodes(attribute.value, from);
     }
     if (node.domain !== '') return [node];
+    const was = node.op;
     let result: readonly Node[] = [node];
     for (const [version, op, rewrite] of UPGRADES) {
-      if (op === node.op && from < version) result = rewrite(graph, node) ?? result;
+      if (op === was && from < version) result = rewrite(graph, node) ?? result;
     }
     return result;
   });

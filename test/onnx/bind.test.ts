@@ -15,6 +15,7 @@ import {
   constantValues,
   float,
   int,
+  text,
   readGraph,
   sizeOf,
 } from '../../kernel/onnx/index.ts';
@@ -268,6 +269,33 @@ describe('older operator sets', () => {
       bind(read, { dims: { n: 2 } });
       const actual = await runGraph(read, feeds);
       assert.ok(distance(numbers(actual['z']), numbers(expected['z'])) < 1e-6);
+    });
+  });
+
+  it('of version 9 with attributes that became inputs compute the same', async () => {
+    const graph = new Graph();
+    graph.opsets.set('', 9);
+    graph.inputs.push({ name: 'x', dtype: 'float32', dims: ['n', 2, 4, 3] });
+    const node = (op: string, inputs: string[], outputs: string[], attributes = {}) =>
+      graph.nodes.push({ op, domain: '', name: '', inputs, outputs, attributes });
+    const list = (...value: number[]) => ({ kind: 'ints' as const, value });
+    graph.setConstant('scales', constantOf('float32', [4], [1, 1, 2, 3]));
+    node('Clip', ['x'], ['clipped'], { min: float(-0.4), max: float(0.6) });
+    node('Upsample', ['clipped', 'scales'], ['large'], { mode: text('nearest') });
+    node('Pad', ['large'], ['padded'], { pads: list(0, 0, 1, 0, 0, 0, 0, 2), value: float(0.3) });
+    node('Slice', ['padded'], ['part'], { starts: list(1, 2), ends: list(9, 100), axes: list(2, 3) });
+    node('TopK', ['part'], ['top', 'which'], { k: int(2), axis: int(3) });
+    node('Dropout', ['top'], ['y'], { ratio: float(0.5) });
+    graph.outputs = ['y'];
+    await inFolder(async (folder) => {
+      const path = writeModel(folder, 'old.onnx', graph);
+      const feeds = { x: float32([1, 2, 4, 3], wave(24)) };
+      const expected = await runModel(path, feeds);
+      const read = readGraph(path);
+      bind(read, { dims: { n: 1 } });
+      const actual = await runGraph(read, feeds);
+      assert.ok(distance(numbers(actual['y']), numbers(expected['y'])) < 1e-6);
+      assert.equal(numbers(actual['y']).length, 32);
     });
   });
 });

@@ -51,7 +51,7 @@ function reason(why: string, ...ops: readonly string[]): Record<string, string> 
 
 /** What our reader and binder refuse, by their messages. */
 const REFUSALS: readonly (readonly [message: RegExp, why: string])[] = [
-  [/older than 11/, 'older than operator set 11'],
+  [/older than 9/, 'older than operator set 9'],
   [/is not a tensor|has the unsupported type 13/, 'sequences and optional values'],
   [/unsupported element type|to an unsupported type/, 'types of 2, 4 and 8 bits that no export uses'],
   [/training mode/, 'training mode'],

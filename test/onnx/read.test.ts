@@ -112,11 +112,11 @@ describe('reading ONNX files', () => {
       fails(path, /which is not a relative path/);
     }));
 
-  it('refuses operator sets older than 11', () =>
+  it('refuses operator sets older than 9', () =>
     inFolder((folder) => {
       const graph = linear();
-      graph.opsets.set('', 9);
-      fails(writeModel(folder, 'old.onnx', graph), /operator set 9, older than 11\. Convert it/);
+      graph.opsets.set('', 8);
+      fails(writeModel(folder, 'old.onnx', graph), /operator set 8, older than 9\. Convert it/);
     }));
 
   it('reads the embedded model', () => {
