@@ -6,6 +6,7 @@ describe('the renderer’s bundles', () => {
   for (const [entry, format] of [
     ['index', 'esm'],
     ['page', 'iife'],
+    ['jupyterlab/index', 'iife'],
   ] as const) {
     it(`${entry} stays under 250 kB compressed, fetches nothing and evaluates nothing`, async () => {
       const script = await bundle(entry, format);

@@ -17,7 +17,7 @@ export async function openBrowser(context: Mocha.Context, suite: string): Promis
 }
 
 /** Bundles an entry of the renderer as the build does. */
-export async function bundle(entry: 'index' | 'page', format: 'esm' | 'iife'): Promise<string> {
+export async function bundle(entry: 'index' | 'page' | 'jupyterlab/index', format: 'esm' | 'iife'): Promise<string> {
   const result = await build({
     entryPoints: [`renderer/${entry}.ts`],
     bundle: true,
