@@ -1,4 +1,4 @@
-/** A Python environment with Jupyter, in the user's cache folder, and our kernel installed in it by our own command. */
+/** A Python environment with Jupyter, in the user's cache folder, and our kernel installed for it by our own command. */
 import { execFile, type ExecFileOptions } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -53,12 +53,14 @@ async function setUp(): Promise<JupyterHost | { missing: string }> {
     JUPYTER_CONFIG_DIR: path.join(own, 'config'),
     JUPYTER_DATA_DIR: path.join(own, 'data'),
     JUPYTER_RUNTIME_DIR: path.join(own, 'runtime'),
-    JUPYTER_PREFER_ENV_PATH: '1',
+    JUPYTER_PATH: path.join(own, 'kernel/share/jupyter'),
     IPYTHONDIR: path.join(own, 'ipython'),
     PYTHONDONTWRITEBYTECODE: '1',
   };
   delete env['VIRTUAL_ENV'];
-  const installed = await lvlmLens(['jupyter', 'install', '--prefix', prefix], own);
+  // Not into the environment itself, which other checkouts share.
+  const target = path.join(own, 'kernel');
+  const installed = await lvlmLens(['jupyter', 'install', '--prefix', target], own, { PATH: env['PATH']! });
   if (installed.code !== 0) throw new Error(`the kernel could not be installed: ${installed.stderr}`);
   return { prefix, env, program: (name) => path.join(prefix, BIN, name) };
 }

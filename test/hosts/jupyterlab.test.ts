@@ -120,10 +120,7 @@ describe('JupyterLab', function () {
   }
 
   /** Outputs of code cells that are rendered as pictures, by our viewer where it is installed. */
-  const explanations = () =>
-    page.locator(
-      VIEWER ? '.jp-OutputArea-output[data-mime-type^="application/vnd.lvlm-lens"]' : '.jp-RenderedImage img',
-    );
+  const explanations = () => page.locator(VIEWER ? '.jp-OutputArea .lvlm-lens' : '.jp-RenderedImage img');
 
   it('opens the notebook with our kernel and runs all of it', async () => {
     await open();
@@ -149,11 +146,13 @@ describe('JupyterLab', function () {
     if (!VIEWER) skipBecause(this, 'JupyterLab: a hovered token', 'dist/labextension is not part of this build');
     const output = explanations().first();
     await output.scrollIntoViewIfNeeded();
-    const picture = output.locator('canvas, svg, img').first();
-    const before = await picture.screenshot();
-    await output.locator('button, [role="option"], [role="button"]').filter({ hasText: /\w/ }).first().hover();
+    const heat = output.locator('.heat').first();
+    const before = await heat.screenshot();
+    await output.locator('.chip', { hasText: 'penguin' }).first().hover();
+    await output.locator('.legend-title', { hasText: '“penguin”' }).waitFor({ timeout: PATIENCE });
+    // The cross-fade.
     await page.waitForTimeout(500);
-    assert.notDeepEqual(await picture.screenshot(), before, 'the map changes');
+    assert.notDeepEqual(await heat.screenshot(), before, 'the map changes');
   });
 
   it('saves what viewers can show, and shows it again after a reload', async () => {
