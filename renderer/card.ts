@@ -224,7 +224,11 @@ function legend<C>(pen: Pen<C>, map: SaliencyMap, width: number, title: string):
       .padStart(2, '0');
     return [t, `${colourAt(style.colourMap, t)}${alpha}`] as const;
   });
-  const figures = [0, 0.5, 1].map((share) => [share, figure(low + (high - low) * share)] as const);
+  const figures = [0, 0.5, 1].map((share) => {
+    const value = low + (high - low) * share;
+    // Beside the range of the bar it is nothing.
+    return [share, figure(Math.abs(value) < (high - low) / 1000 ? 0 : value)] as const;
+  });
   return column([text(pen, title, width, 11, MUTED), scaleBar(pen, width, stops, figures)], 3);
 }
 
@@ -233,7 +237,9 @@ function tintLegend<C>(pen: Pen<C>, { answer }: Explanation, width: number): Blo
   const largest = largestRatio(pen.document);
   const chosen = answer.tokens.some(({ reason }) => reason === 'chosen');
   const lined = chosen ? 'chosen to be explained' : `selected, above ${figure(answer.threshold)}`;
-  const against = answer.tokens.some(({ llr }) => llr < -0.05 * largest);
+  const against = pen.document.explanations.some(({ answer: { tokens } }) =>
+    tokens.some(({ llr }) => llr < -0.05 * largest),
+  );
   const wide = Math.min(width, 220);
   const stops = against
     ? ([
@@ -333,7 +339,8 @@ function single<C>(pen: Pen<C>, explanation: Explanation): readonly Block[] {
         4,
       );
     });
-  if (multiples.length > 0) {
+  // Of one token the large map is its own.
+  if (multiples.length > 1) {
     blocks.push(
       grid(
         multiples,
