@@ -340,7 +340,7 @@ function single<C>(pen: Pen<C>, explanation: Explanation): readonly Block[] {
       );
     });
   // Of one token the large map is its own.
-  if (multiples.length > 1) {
+  if (multiples.length > 0 && selectedTokens(explanation).length > 1) {
     blocks.push(
       grid(
         multiples,
