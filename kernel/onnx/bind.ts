@@ -8,7 +8,7 @@ import type { Constant, Graph, Node, ValueType } from './graph.ts';
 import { constantOf, isReference } from './graph.ts';
 import { prune } from './prune.ts';
 import { constantValues } from './read.ts';
-import { recogniseGelu } from './recognise.ts';
+import { recognise } from './recognise/index.ts';
 import { inferTypes } from './shapes/index.ts';
 import { ShapeSite } from './shapes/site.ts';
 import { simplify } from './simplify.ts';
@@ -58,7 +58,7 @@ export function bind(graph: Graph, { dims = {}, constants = {}, shapes = {} }: B
   inferAndFold(graph);
   simplify(graph);
   prune(graph);
-  recogniseGelu(graph);
+  recognise(graph);
 }
 
 function fixInputs(graph: Graph, constants: Readonly<Record<string, Constant>>): void {

@@ -1,5 +1,5 @@
 import { floatAttr, intAttr, nodeError } from '../../onnx/attributes.ts';
-import { float, int, text } from '../../onnx/graph.ts';
+import { float, int, isReference, text } from '../../onnx/graph.ts';
 import { einsumTerms } from '../../onnx/shapes/linear.ts';
 import type { Rule, Site } from '../site.ts';
 
@@ -18,6 +18,12 @@ function isTransposed(s: Site, value: string): boolean {
   return factor >= 0 && s.around.producer(node.inputs[1 - factor]!)?.op === 'Transpose';
 }
 
+/** Whether a value is a matrix of the model's file. */
+function isWeight(s: Site, value: string): boolean {
+  const constant = s.b.graph.constants.get(value);
+  return constant !== undefined && constant.dims.length === 2 && isReference(constant);
+}
+
 /** Y = A·B: dA = dY·Bᵀ, dB = Aᵀ·dY; vectors are matrices of one row or column. */
 export const matMul: Rule = (s) => {
   const { b } = s;
@@ -33,6 +39,12 @@ export const matMul: Rule = (s) => {
   };
   return [
     () => {
+      if (isWeight(s, s.x(1)) && !asRow) {
+        const [inner, outer] = s.dims(s.x(1)) as [number, number];
+        // Gemm reads the weight transposed where it is. A Transpose of it the runtime would compute once and keep: the weight twice.
+        const g = b.op('Gemm', [b.reshape(s.dy, [-1, outer]), s.x(1)], { transB: int(1) });
+        return b.reshape(g, [...s.dims(s.x(0)).slice(0, -1), inner]);
+      }
       const g = b.op('MatMul', [dy(), swap(s, right())]);
       return asRow ? b.reshape(s.sumTo(g, left()), s.dims(s.x(0))) : s.sumTo(g, s.x(0));
     },
