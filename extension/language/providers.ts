@@ -5,7 +5,7 @@ import { NOTEBOOK_TYPE, type LensController } from '../controller.ts';
 import type { Log } from '../log.ts';
 import { completionKind } from './completion-kinds.ts';
 import { hoverText, plain } from './documentation.ts';
-import { parametersOf } from './signature.ts';
+import { parametersOf, withoutKind } from './signature.ts';
 
 const CELLS: vscode.DocumentFilter = { notebookType: NOTEBOOK_TYPE, language: 'typescript' };
 
@@ -79,8 +79,9 @@ export function registerLanguageFeatures(controller: LensController, log: Log): 
           const { code, offset } = caret(document, position);
           const answer = await ask(document, token, 'inspect', { code: withoutWordAt(code, offset), offset });
           if (answer?.parameter === undefined) return undefined;
-          const signature = new vscode.SignatureInformation(answer.signature, plain(answer.documentation));
-          signature.parameters = parametersOf(answer.signature).map(
+          const label = withoutKind(answer.signature);
+          const signature = new vscode.SignatureInformation(label, plain(answer.documentation));
+          signature.parameters = parametersOf(label).map(
             ([start, end]) => new vscode.ParameterInformation([start, end]),
           );
           const help = new vscode.SignatureHelp();

@@ -3,6 +3,11 @@
 const OPENING = '([{<';
 const CLOSING = ')]}>';
 
+/** TypeScript's word for what a name is stands before some signatures: `(method) `, `(alias) function `. */
+export function withoutKind(signature: string): string {
+  return signature.replace(/^\([a-z ]+\) /, '');
+}
+
 /**
  * The span [start, end) of each parameter of the first parameter list in `signature`, such as
  * `function explain(options: ExplainOptions): Promise<Explanation>`.
