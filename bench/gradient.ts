@@ -109,7 +109,13 @@ async function prepare(threads: number) {
   const picture = await decodeImage(path.join(ROOT, 'test/evidence', scene.file));
   const image = family.imageToken(files.config)!;
   const tokenOf = () => undefined;
-  const plan = family.vision({ files, imageToken: '<image>', tokenOf, inputs: () => new Map(), constant: () => undefined })(picture);
+  const plan = family.vision({
+    files,
+    imageToken: '<image>',
+    tokenOf,
+    inputs: () => new Map(),
+    constant: () => undefined,
+  })(picture);
   const [view] = plan.stacks as [ViewStack];
   const pixels = view.render(picture);
   const [start, end] = [scene.prompt_ids.indexOf(image), scene.prompt_ids.lastIndexOf(image) + 1];
