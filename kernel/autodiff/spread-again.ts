@@ -24,10 +24,15 @@ const SPREADS: Readonly<Record<string, Spread>> = {
   },
 };
 
+/** Products take a weight that is made while the graph runs as fast as a stored one; others (Conv) prepare theirs. */
+const PRODUCTS: ReadonlySet<string> = new Set(['FusedMatMul', 'Gemm', 'MatMul']);
+
 /**
  * Lets the backward nodes (those from index `from` on) spread out weights of their own where the forward nodes have done so, in
  * place: those of half precision, and those behind DequantizeLinear. Such a weight is then in single precision for the moment of
- * one product, instead of from its forward use to its backward use, which for all weights together would be the whole model.
+ * one product, instead of from its forward use to its backward use, which for all weights together would be the whole model. The
+ * forward products cast weights of half precision when it is their turn too; onnxruntime would do it before the first run, and
+ * keep them. Products with 4-bit weights it recognises and leaves packed, so those are left alone.
  */
 export function spreadAgain(graph: Graph, from: number): void {
   const spreads = new Map(
@@ -36,11 +41,12 @@ export function spreadAgain(graph: Graph, from: number): void {
   if (spreads.size === 0) return;
   const readers = consumers(graph);
   const b = new Builder(graph, 'gradient');
-  for (const node of graph.nodes.slice(from)) {
+  for (const [at, node] of [...graph.nodes].entries()) {
     node.inputs = node.inputs.map((input) => {
       const spread = spreads.get(input);
       if (spread === undefined) return input;
       const [product, value] = readerOf(node, input, readers);
+      if (at < from && (spread.op !== 'Cast' || !PRODUCTS.has(product.op))) return input;
       const trigger = product.inputs.find(
         (name) => name !== value && name !== '' && !graph.constants.has(name) && !spreads.has(name),
       );
