@@ -50,7 +50,7 @@ describe('options are refused before anything is loaded', () => {
       ask({ ...GOOD, method: 'igos' }),
       /no method "igos"/,
       /Did you mean "igos\+"\?/,
-      /Known methods: igos\+, igos\+\+, integrated-gradients, grad-cam/,
+      /Known methods: igos\+, igos\+\+, integrated-gradients, .*grad-cam, .*superpixel-search/,
     ));
 
   it('an unknown preset, by either way of naming it', async () => {
