@@ -11,7 +11,7 @@ console = pexpect.spawn(
     sys.executable,
     ["-m", "jupyter", "console", "--kernel", "lvlm-lens", "--simple-prompt"],
     encoding="utf-8",
-    timeout=60,
+    timeout=120,
     dimensions=(50, 200),
 )
 console.setecho(False)
