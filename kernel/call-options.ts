@@ -4,6 +4,7 @@ import type { MethodChoice } from './attribution/methods.ts';
 import type { BaselineName, Progress } from './attribution/scorer.ts';
 import type { TokenChoice } from './attribution/token-selection.ts';
 import type { DtypeChoice } from './hub/index.ts';
+import { defaultModel } from './defaults.ts';
 import { EXPLAIN_SHAPE, QUESTION_SHAPE } from './engine/tasks/question-params.ts';
 import { portableImage } from './image/portable.ts';
 import type { ImageSource } from './image/picture.ts';
@@ -24,7 +25,7 @@ export interface QuestionOptions extends CallOptions {
   /** A path, a URL, the bytes of an image file, or pixels. */
   readonly image: ImageSource;
   readonly question: string;
-  /** Default 'pocket'. */
+  /** Default: LVLM_LENS_MODEL in the environment, else 'pocket'. */
   readonly model?: ModelChoice | undefined;
   /** Scored instead of the model's own, greedy answer. */
   readonly answer?: string | undefined;
@@ -99,7 +100,7 @@ const CALL_SHAPE = {
     .optional(),
 } as const;
 
-const FROM_THE_CALLER = { image: Image, model: Model.default('pocket'), ...CALL_SHAPE } as const;
+const FROM_THE_CALLER = { image: Image, model: Model.prefault(defaultModel), ...CALL_SHAPE } as const;
 
 export const LoadModelOptionsSchema = z.strictObject({
   ...CALL_SHAPE,
@@ -107,6 +108,6 @@ export const LoadModelOptionsSchema = z.strictObject({
   // Which data types there are, the download says, with what the model has.
   dtype: z.custom<DtypeChoice>((d) => typeof d === 'string' || (typeof d === 'object' && d !== null)).optional(),
 });
-export const ModelSchema = z.strictObject({ model: Model.default('pocket') });
+export const ModelSchema = z.strictObject({ model: Model.prefault(defaultModel) });
 export const SelectTokensOptionsSchema = z.strictObject({ ...QUESTION_SHAPE, ...FROM_THE_CALLER });
 export const ExplainOptionsSchema = z.strictObject({ ...QUESTION_SHAPE, ...EXPLAIN_SHAPE, ...FROM_THE_CALLER });

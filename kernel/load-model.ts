@@ -1,5 +1,6 @@
 import { LoadModelOptionsSchema, ModelSchema } from './call-options.ts';
 import type { CallOptions } from './call-options.ts';
+import { defaultModel } from './defaults.ts';
 import { defaultEngine } from './default-engine.ts';
 import { hubFolder, isOnHub } from './hub/index.ts';
 import type { DtypeChoice } from './hub/index.ts';
@@ -28,7 +29,7 @@ export interface LoadModelOptions extends CallOptions {
  *   is downloaded where the cache lacks it
  * @throws LensError where there is no such model, its files are incomplete or broken, or it cannot be downloaded
  */
-export async function loadModel(model = 'pocket', options: LoadModelOptions = {}): Promise<Model> {
+export async function loadModel(model = defaultModel(), options: LoadModelOptions = {}): Promise<Model> {
   const { signal, onProgress, ...choice } = checked(LoadModelOptionsSchema, options, 'loadModel()');
   const params = checked(ModelSchema, { model }, 'loadModel()');
   const named = parseReference(params.model);

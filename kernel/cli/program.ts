@@ -1,5 +1,6 @@
 /** The commands and their options. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { defaultModel } from '../defaults.ts';
 import { packageVersion } from '../model/embedded.ts';
 import { demoCommand } from './demo.ts';
 import { jupyterInstallCommand, jupyterUninstallCommand, type PlaceFlags } from './jupyter.ts';
@@ -32,7 +33,7 @@ export function createProgram(signal: AbortSignal): Command {
     .option(
       '-m, --model <model>',
       "an embedded model's name, a folder with ONNX files, or organisation/name on the Hub; data types may follow: folder#q4",
-      'pocket',
+      defaultModel(),
     )
     .option('-a, --answer <text>', "explain this answer instead of the model's own")
     .option('--method <name>', 'attribution method: igos+, igos++, integrated-gradients, grad-cam')

@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
 import { LensError } from '../errors.ts';
 import { readGraph, serialise, weightsFolder } from '../onnx/index.ts';
 import { weightBytes } from './weight-bytes.ts';
@@ -60,8 +60,9 @@ export class Session {
         : { model_external_initializers_file_folder_path: dataFolder, qdq_matmulnbits_accuracy_level: '1' }),
       ...(lean ? { disable_prepacking: '1' } : {}),
     };
+    const providers = executionProviders();
     const settings: InferenceSession.SessionOptions = {
-      executionProviders: ['cpu'],
+      executionProviders: providers,
       graphOptimizationLevel: 'all',
       // Errors only: warnings about what the optimiser could not do are nobody's business in a notebook.
       logSeverityLevel: 3,
@@ -78,7 +79,9 @@ export class Session {
     } catch (cause) {
       throw new LensError(
         `ONNX Runtime cannot load ${label}: ${firstLine(cause)}`,
-        'The file may be damaged or cut off: download it again',
+        providers.length > 1
+          ? `It was to run on '${providers[0]!}', which needs its own libraries and hardware: unset LVLM_LENS_PROVIDER`
+          : 'The file may be damaged or cut off: download it again',
         { cause },
       );
     }
@@ -111,6 +114,21 @@ export class Session {
   release(): Promise<void> {
     return this.#session.release();
   }
+}
+
+/**
+ * Where graphs run: LVLM_LENS_PROVIDER ('webgpu', 'cuda', 'dml', 'coreml' …), and the CPU for what it cannot compute.
+ * @throws LensError where this build of ONNX Runtime does not know it
+ */
+export function executionProviders(): string[] {
+  const wanted = process.env.LVLM_LENS_PROVIDER || 'cpu';
+  if (wanted === 'cpu') return ['cpu'];
+  const known = listSupportedBackends().map(({ name }) => name);
+  if (known.includes(wanted)) return [wanted, 'cpu'];
+  throw new LensError(
+    `ONNX Runtime has no execution provider "${wanted}" on this machine`,
+    `It has: ${known.join(', ')}. Set LVLM_LENS_PROVIDER (in VS Code: lvlmLens.executionProvider) to one of them`,
+  );
 }
 
 /** A tensor of 64-bit integers. */

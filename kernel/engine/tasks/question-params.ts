@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defaultMethod } from '../../defaults.ts';
 import { DEFAULT_METHOD } from '../../attribution/methods.ts';
 import { ImageParam, ModelParam } from '../params.ts';
 
@@ -44,7 +45,7 @@ const Method = z.union(
 
 /** Options of an explanation beside those of the question. */
 export const EXPLAIN_SHAPE = {
-  method: Method.default({ name: DEFAULT_METHOD }),
+  method: Method.default(() => ({ name: defaultMethod(DEFAULT_METHOD) })),
   /** A preset of the method, for a method given by its name. */
   preset: z.string().optional(),
   /** Maps of single tokens: all selected, none, or at most so many (those with the highest LLR). */
