@@ -60,7 +60,11 @@ export function createHeatLegend(panel: Panel): HTMLElement {
       drawn = look;
       ramp.style.setProperty('background-image', rampImage(state));
     }
-    ticks.forEach((tick, at) => (tick.textContent = figure(low + ((high - low) * at) / 2)));
+    ticks.forEach((tick, at) => {
+      const value = low + ((high - low) * at) / 2;
+      // Beside the span of the scale that is zero, though rounding left something.
+      tick.textContent = figure(Math.abs(value) < (high - low) / 1000 ? 0 : value);
+    });
     const place = activePlace(state);
     needle.hidden = !place || high <= low;
     if (!place || high <= low) return;
