@@ -111,6 +111,23 @@ async function pixels(png: Buffer) {
   return { data: new Uint8Array(data), width: info.width, height: info.height };
 }
 
+/** How often a picture is taken until two in a row are the same: a busy machine paints late. */
+const TRIES = 30;
+
+/** The view once nothing changes any more. */
+async function settled(page: Page): Promise<Buffer> {
+  const take = () => page.locator('.lens').screenshot({ animations: 'disabled', caret: 'hide' });
+  await page.waitForTimeout(300);
+  let last = await take();
+  for (let i = 0; i < TRIES; i++) {
+    await page.waitForTimeout(300);
+    const next = await take();
+    if (next.equals(last)) return next;
+    last = next;
+  }
+  return last;
+}
+
 describe('screenshots', function () {
   let browser: Browser;
   let script: string;
@@ -128,6 +145,8 @@ describe('screenshots', function () {
     it(name, async function () {
       const page = await emptyStage(browser, script, host);
       try {
+        // Taller than any view: scrolling for the picture would move what lies under the pointer.
+        await page.setViewportSize({ width: page.viewportSize()!.width, height: 2400 });
         const widths = await setInInter(page);
         if (process.env['UPDATE_SCREENSHOTS'] !== undefined) console.log(`Inter: ${widths.join(', ')}`);
         else if (String(widths) !== String(INTER)) {
@@ -147,8 +166,7 @@ describe('screenshots', function () {
           .waitFor({ timeout: 5000 })
           .catch(() => undefined);
         await act?.(page);
-        await page.waitForTimeout(150);
-        const shot = await page.locator('.lens').screenshot({ animations: 'disabled', caret: 'hide' });
+        const shot = await settled(page);
         const file = path.join(FOLDER, `${name}.webp`);
         if (process.env['UPDATE_SCREENSHOTS'] !== undefined) {
           await mkdir(FOLDER, { recursive: true });
