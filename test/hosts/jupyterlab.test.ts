@@ -17,7 +17,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 const VIEWER = existsSync(path.join(ROOT, 'dist/labextension/package.json'));
 
 /** How long a cell or a page may take, in ms. */
-const PATIENCE = 60_000;
+const PATIENCE = 180_000;
 
 describe('JupyterLab', function () {
   this.timeout(300_000);
