@@ -9,8 +9,12 @@ const PICTURES = '**/*.{png,jpg,jpeg,webp,PNG,JPG,JPEG,WEBP}';
 const NOT_IN = '**/{node_modules,.git,out,dist}/**';
 
 /** Opens a notebook about a picture of the workspace or, where there is none, about one of ours. */
-export const newNotebook: Command = async ({ context }) => {
-  const [found] = await vscode.workspace.findFiles(PICTURES, NOT_IN, 1);
+export const newNotebook: Command = async ({ context, log }) => {
+  const [found] = await Promise.resolve(vscode.workspace.findFiles(PICTURES, NOT_IN, 1)).catch((error: unknown) => {
+    // Some hosts cannot search. A notebook can begin with any picture.
+    log.warn(`pictures could not be looked for: ${String(error)}`);
+    return [];
+  });
   const picture = found?.fsPath ?? path.join(context.extensionPath, 'notebooks', 'images', 'cafe.png');
   await openNotebook([
     markdown('# Where does the model look?'),

@@ -131,7 +131,8 @@ export class VsCodeHost {
 
   /** The frame that holds the outputs of the notebook that is shown. */
   get outputs(): FrameLocator {
-    return this.page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
+    const shown = this.page.locator('iframe.webview.ready').filter({ visible: true });
+    return shown.first().contentFrame().frameLocator('#active-frame');
   }
 
   async stop(): Promise<void> {
