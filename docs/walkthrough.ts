@@ -39,6 +39,7 @@ cpSync('notebooks/quickstart.ipynb', path.join(workspace, 'quickstart.ipynb'));
 const vsix = await packagedExtension();
 const host = await VsCodeHost.start({ server: vscode.server, chromium: chromium.path, vsix, workspace });
 const { page } = host;
+page.setDefaultTimeout(120_000);
 
 /** A part of the window, in few enough colours to be small. */
 async function take(name: string, clip: Region): Promise<void> {
@@ -80,7 +81,7 @@ try {
     await page.keyboard.press('Escape');
 
     await host.call(`void vscode.commands.executeCommand('lvlmLens.selectModel')`);
-    await page.getByText('comes with LVLM Lens').waitFor();
+    await page.getByText('comes with LVLM Lens').filter({ visible: true }).waitFor();
     await sleep(500);
     await take(`model-${name}`, { x: 380, y: 0, width: 640, height: 360 });
     await page.keyboard.press('Escape');
@@ -105,6 +106,7 @@ try {
     const picture = sharp(await tab.screenshot()).png({ palette: true, quality: 90 });
     await writeFile(path.join(MEDIA, `export-${name}.png`), await picture.toBuffer());
     await tab.close();
+    await page.bringToFront();
   }
   for (const name of ['quickstart', 'explanation', 'explain-image', 'model', 'export']) {
     const sizes = await Promise.all(

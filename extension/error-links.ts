@@ -15,8 +15,10 @@ export function linkedStack(traceback: readonly string[]): string {
       const groups = PLACE.exec(line)?.groups;
       if (!groups) return [line];
       const { within, cell, line: number, column, rest } = groups;
-      const what = [within && `in ${within}`, `column ${column!}`].filter(Boolean).join(', ') + rest!;
-      return [`Cell In[${cell!}], line ${number!}`, `    ${what}`];
+      const what = [within && `in ${within}`, rest !== '' && `column ${column!}${rest!}`].filter(Boolean).join(', ');
+      const link = `Cell In[${cell!}], line ${number!}`;
+      // The column alone says nothing that the mark below the line does not.
+      return what === '' ? [link] : [link, `    ${what}`];
     })
     .join('\n');
 }

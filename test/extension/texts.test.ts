@@ -10,7 +10,7 @@ describe('links in tracebacks', () => {
   it('stand at the beginning of a line, with the rest below', () => {
     assert.equal(
       linkedStack(['TypeError: x', '    at f in cell 3, line 2, column 5', '> 2 | x.y']),
-      'TypeError: x\nCell In[3], line 2\n    in f, column 5\n> 2 | x.y',
+      'TypeError: x\nCell In[3], line 2\n    in f\n> 2 | x.y',
     );
   });
 

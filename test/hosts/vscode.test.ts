@@ -396,7 +396,7 @@ describe('VS Code, with the packaged extension', function () {
        await vscode.commands.executeCommand('workbench.action.openWalkthrough', 'lvlm-lens.lvlm-lens#start')`,
       )
       .catch(() => undefined);
-    await host.page.getByText('See where a vision-language model looks').first().waitFor();
+    await host.page.getByText('Where does the model look?').first().waitFor();
     await screenshot('walkthrough');
   });
 
