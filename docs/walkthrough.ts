@@ -65,7 +65,7 @@ try {
       theme,
     });
     await sleep(2000);
-    await page.mouse.move(700, 10);
+    await page.mouse.move(1200, 895);
     await sleep(500);
     await take(`quickstart-${name}`, { x: 0, y: 34, width: 1400, height: 846 });
     await host.outputs.locator('.chip.mapped').nth(1).hover();
