@@ -15,6 +15,7 @@ import { arranged, pixelDims } from '../../kernel/model/vision-graph.ts';
 import type { ViewStack } from '../../kernel/model/vision-plan.ts';
 import type { ViewWindow } from '../../kernel/model/views.ts';
 import { addInput, Builder, Graph, serialise } from '../../kernel/onnx/index.ts';
+import { relativeError } from './relative-error.ts';
 
 /** Every stride-th value of a tensor: base64 of little-endian float32. */
 interface Sampled {
@@ -73,19 +74,6 @@ function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number
     if (!(difference <= largest)) largest = difference;
   }
   return largest;
-}
-
-/** ‖a − b‖ / ‖b‖ */
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  assert.equal(actual.length, expected.length);
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < expected.length; i++) {
-    difference += (actual[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  assert.ok(norm > 0, 'the reference is not zero');
-  return Math.sqrt(difference / norm);
 }
 
 /** A stack's pixels as its encoder takes them. */

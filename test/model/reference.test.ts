@@ -21,6 +21,7 @@ import { clipView, maskMatrices } from '../../kernel/model/views.ts';
 import type { ViewGeometry } from '../../kernel/model/views.ts';
 import type { VisionPlan } from '../../kernel/model/vision-plan.ts';
 import { skipBecause } from '../skip.ts';
+import { relativeError } from './relative-error.ts';
 
 /** Written by training/reference/pocket.py: PyTorch in float64, from the weights of the exported graphs. Arrays are base64 of float32. */
 interface Reference {
@@ -57,19 +58,6 @@ const SIDE = 32;
 function unpacked(base64: string): Float32Array {
   const bytes = Buffer.from(base64, 'base64');
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-}
-
-/** ‖a − b‖ / ‖b‖ */
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  assert.equal(actual.length, expected.length);
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < expected.length; i++) {
-    difference += (actual[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  assert.ok(norm > 0, 'the reference is not zero');
-  return Math.sqrt(difference / norm);
 }
 
 /** log p, in absolute terms: of a sure answer it is nearly 0, and what is left of it is rounding. */
