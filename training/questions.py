@@ -134,7 +134,7 @@ def _single(scene: Scene) -> list[Thing]:
 def describe(scene: Scene, rng: np.random.Generator):
     groups = _groups(scene)
     firsts = [g[0].x for g in groups.values()]
-    if not groups or any(b - a < 9 for a, b in zip(firsts, firsts[1:])):
+    if not groups or any(b - a < scene.side * 9 / 192 for a, b in zip(firsts, firsts[1:])):
         return None
     parts = [article(n) if len(g) == 1 else f"{NUMBERS[len(g)]} {plural(n)}" for n, g in groups.items()]
     verb = "is" if len(next(iter(groups.values()))) == 1 else "are"
@@ -203,8 +203,10 @@ def existence(scene: Scene, rng: np.random.Generator):
 
 
 def position(scene: Scene, rng: np.random.Generator):
+    third, margin = scene.side / 3, scene.side * 11 / 192
+
     def cell(v: float) -> int | None:
-        return None if min(abs(v - 64), abs(v - 128)) < 11 else int(v // 64)
+        return None if min(abs(v - third), abs(v - 2 * third)) < margin else int(v // third)
 
     options = [t for t in _single(scene) if cell(t.x) is not None and cell(t.y) is not None]
     if not options:

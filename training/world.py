@@ -1,7 +1,9 @@
-"""The world that `pocket` looks at: emoji objects and signs on backgrounds of nameable colours.
+"""The world that the pocket models look at: emoji objects and signs on backgrounds of nameable colours.
 
-A scene is drawn at 192x192 px; every scene is a pure function of (seed, index). The model sees it at 96x96 px, reduced by Pillow's
-antialiased bicubic filter, as `preprocessor_config.json` declares. Fonts: Debian's fonts-noto-color-emoji and fonts-dejavu-core.
+A scene is drawn at 192x192 px, or at a multiple of that with objects as large in pixels, so that they are small in the picture: of 384x384 px
+(`SMALL`) hardly one can be told once the whole is reduced to 96x96 px. Every scene is a pure function of (seed, index, scale). Pictures are
+reduced by Pillow's antialiased bicubic filter, as `preprocessor_config.json` declares. Fonts: Debian's fonts-noto-color-emoji and
+fonts-dejavu-core.
 """
 
 import colorsys
@@ -12,6 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE = 192
+# Scale of the scenes with small objects
+SMALL = 2
 INPUT = 96
 GRID = 12
 EMOJI_FONT = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
@@ -80,13 +84,17 @@ class Thing:
 
 @dataclass
 class Scene:
-    """`image` is the 192x192 RGB picture, `owner` [192, 192] the id of the visible object at each pixel, or -1."""
+    """`image` is the RGB picture of `side` x `side` px, `owner` [side, side] the id of the visible object at each pixel, or -1."""
 
     image: Image.Image
     owner: np.ndarray
     things: list[Thing]
     colour: str
     glyphs: list[tuple[str, float, float, float]]
+
+    @property
+    def side(self) -> int:
+        return self.owner.shape[0]
 
 
 @cache
@@ -145,38 +153,41 @@ def _rgb(colour: str, rng: np.random.Generator) -> np.ndarray:
     return np.array(colorsys.hsv_to_rgb(h / 360 % 1, s, v), np.float32) * 255
 
 
-_Y, _X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+@cache
+def _mesh(side: int) -> np.ndarray:
+    return np.mgrid[0:side, 0:side].astype(np.float32)
 
 
-def _background(colour: str, rng: np.random.Generator) -> Image.Image:
+def _background(colour: str, side: int, rng: np.random.Generator) -> Image.Image:
     """Flat, gradient or textured, all of one colour family, with small shapes that are no objects."""
+    rows, columns = _mesh(side)
     base = _rgb(colour, rng)
     kind = rng.integers(6)
-    amount = np.zeros((SIZE, SIZE), np.float32)
+    amount = np.zeros((side, side), np.float32)
     angle = rng.uniform(0, 2 * np.pi)
-    along = _X * np.float32(np.cos(angle)) + _Y * np.float32(np.sin(angle))
+    along = columns * np.float32(np.cos(angle)) + rows * np.float32(np.sin(angle))
     if kind == 1:
-        amount = (along - along.mean()) / 272
+        amount = (along - along.mean()) / (side * 272 / 192)
     elif kind == 2:
         coarse = rng.normal(0, 0.5, (int(rng.integers(4, 40)),) * 2).astype(np.float32)
-        amount = np.asarray(Image.fromarray(coarse).resize((SIZE, SIZE), Image.BICUBIC))
+        amount = np.asarray(Image.fromarray(coarse).resize((side, side), Image.BICUBIC))
     elif kind == 3:
         amount = np.sin(along * np.float32(2 * np.pi / rng.uniform(10, 40))) * 0.5
     elif kind == 4:
         cell = rng.integers(8, 32)
-        amount = ((_X // cell + _Y // cell) % 2 - 0.5).astype(np.float32)
+        amount = ((columns // cell + rows // cell) % 2 - 0.5).astype(np.float32)
     elif kind == 5:
         cell = float(rng.integers(14, 32))
-        amount = (((_X % cell - cell / 2) ** 2 + (_Y % cell - cell / 2) ** 2) < (cell * 0.28) ** 2).astype(np.float32)
+        amount = (((columns % cell - cell / 2) ** 2 + (rows % cell - cell / 2) ** 2) < (cell * 0.28) ** 2).astype(np.float32)
     amount = 1 + np.clip(amount * np.float32(rng.uniform(0.08, 0.25)), -0.2, 0.2)
     pixels = base[None, None] * amount[..., None]
     if rng.random() < 0.4:
-        pixels += rng.normal(0, rng.uniform(2, 9), (SIZE, SIZE, 1)).astype(np.float32)
+        pixels += rng.normal(0, rng.uniform(2, 9), (side, side, 1)).astype(np.float32)
     image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     draw = ImageDraw.Draw(image)
     if rng.random() < 0.6:
         for _ in range(rng.integers(1, 9)):
-            x, y = (float(v) for v in rng.uniform(0, SIZE, 2))
+            x, y = (float(v) for v in rng.uniform(0, side, 2))
             fill = _rgb(list(COLOURS)[rng.integers(8)], rng) if rng.random() < 0.4 else base * rng.uniform(0.6, 1.2)
             fill = tuple(int(v) for v in np.clip(fill, 0, 255))
             r = float(rng.uniform(2, 8))
@@ -193,11 +204,12 @@ def _background(colour: str, rng: np.random.Generator) -> Image.Image:
     return image
 
 
-def scene(seed: int, index: int) -> tuple[Scene, np.random.Generator]:
-    """The scene number `index` of a seed, and the generator in the state from which its questions are drawn."""
-    rng = np.random.default_rng([seed, index])
+def scene(seed: int, index: int, scale: int = 1) -> tuple[Scene, np.random.Generator]:
+    """The scene number `index` of a seed, on a canvas `scale` times as wide, and the generator in the state from which its questions are drawn."""
+    side = SIZE * scale
+    rng = np.random.default_rng([seed, index] if scale == 1 else [seed, index, scale])
     colour = list(COLOURS)[rng.integers(8)]
-    image = _background(colour, rng)
+    image = _background(colour, side, rng)
     text = None
     if rng.random() < 0.38:
         text = WORDS[rng.integers(len(WORDS))] if rng.random() < 0.5 else str(rng.integers(100))
@@ -209,7 +221,7 @@ def scene(seed: int, index: int) -> tuple[Scene, np.random.Generator]:
         same = 3 if count >= 3 and rng.random() < 0.65 else 2
         names[1:same] = [names[0]] * (same - 1)
 
-    owner = np.full((SIZE, SIZE), -1, np.int8)
+    owner = np.full((side, side), -1, np.int8)
     things: list[Thing] = []
     full: list[int] = []
     glyphs: list[tuple[str, float, float, float]] = []
@@ -222,7 +234,7 @@ def scene(seed: int, index: int) -> tuple[Scene, np.random.Generator]:
                 size = int(rng.choice(SIZES))
                 sprite, opaque = _sprite(name, size, int(rng.choice(ANGLES)))
             w, h = sprite.size
-            x, y = int(rng.integers(0, SIZE - w + 1)), int(rng.integers(0, SIZE - h + 1))
+            x, y = int(rng.integers(0, side - w + 1)), int(rng.integers(0, side - h + 1))
             covered = owner[y : y + h, x : x + w][opaque]
             hidden = np.bincount(covered[covered >= 0], minlength=len(things)) if things else []
             if any(
@@ -247,6 +259,6 @@ def scene(seed: int, index: int) -> tuple[Scene, np.random.Generator]:
     return Scene(image, owner, things, colour, glyphs), rng
 
 
-def reduced(image: Image.Image) -> np.ndarray:
-    """The picture as the model's preprocessor reduces it: [96, 96, 3] uint8."""
-    return np.asarray(image.resize((INPUT, INPUT), Image.BICUBIC))
+def reduced(image: Image.Image, side: int = INPUT) -> np.ndarray:
+    """The picture as a model's preprocessor reduces it: [side, side, 3] uint8."""
+    return np.asarray(image.resize((side, side), Image.BICUBIC))
