@@ -1,7 +1,7 @@
 """The world that the pocket models look at: emoji objects and signs on backgrounds of nameable colours.
 
-A scene is drawn at 192x192 px, or at a multiple of that with objects as large in pixels, so that they are small in the picture: of 384x384 px
-(`SMALL`) hardly one can be told once the whole is reduced to 96x96 px. Every scene is a pure function of (seed, index, scale). Pictures are
+A scene is drawn at 192x192 px, or at a multiple of that with objects no larger in pixels, so that they are small in the picture: in one of 384x384 px
+(`SMALL`) they are one or two of the cells of 8 px wide once the whole is reduced to 96x96 px. Every scene is a pure function of (seed, index, scale). Pictures are
 reduced by Pillow's antialiased bicubic filter, as `preprocessor_config.json` declares. Fonts: Debian's fonts-noto-color-emoji and
 fonts-dejavu-core.
 """
@@ -58,7 +58,8 @@ COLOURS = {
     "pink": ((326, 342), (0.28, 0.50), (0.94, 1.0)),
     "grey": ((0, 360), (0.0, 0.04), (0.35, 0.68)),
 }
-SIZES = range(48, 93, 4)
+# Sizes of objects by the scale of the scene, in px
+SIZES = {1: range(48, 93, 4), SMALL: range(48, 77, 4)}
 ANGLES = range(-25, 26, 5)
 
 
@@ -231,7 +232,7 @@ def scene(seed: int, index: int, scale: int = 1) -> tuple[Scene, np.random.Gener
                 sprite, opaque, local = _sign(text, rng)
                 size = max(sprite.size)
             else:
-                size = int(rng.choice(SIZES))
+                size = int(rng.choice(SIZES[scale]))
                 sprite, opaque = _sprite(name, size, int(rng.choice(ANGLES)))
             w, h = sprite.size
             x, y = int(rng.integers(0, side - w + 1)), int(rng.integers(0, side - h + 1))
