@@ -20,10 +20,12 @@ class Config:
     image: int = 96
     patch: int = 8
     stem: tuple[int, int] = (32, 64)
-    width: int = 160
-    heads: int = 5
+    vision_width: int = 160
+    vision_heads: int = 5
     vision_blocks: int = 3
     vision_mlp: int = 640
+    width: int = 160
+    heads: int = 5
     blocks: int = 4
     mlp: int = 432
     theta: float = 10000.0
@@ -37,6 +39,10 @@ class Config:
     @property
     def head(self) -> int:
         return self.width // self.heads
+
+
+# A decoder more than four times as large behind the same encoder. The smaller epsilon makes up for the mean over more channels (grow.py).
+LARGE = Config(width=256, heads=8, blocks=7, mlp=704, eps=6.25e-6)
 
 
 class Residual(nn.Module):
@@ -58,14 +64,15 @@ class VisionBlock(nn.Module):
 
     def __init__(self, c: Config):
         super().__init__()
-        self.heads = c.heads
-        self.scale = c.head**-0.5
-        self.norm1 = nn.LayerNorm(c.width)
-        self.qkv = nn.Linear(c.width, 3 * c.width)
-        self.out = nn.Linear(c.width, c.width)
-        self.norm2 = nn.LayerNorm(c.width)
-        self.up = nn.Linear(c.width, c.vision_mlp)
-        self.down = nn.Linear(c.vision_mlp, c.width)
+        width = c.vision_width
+        self.heads = c.vision_heads
+        self.scale = (width // c.vision_heads) ** -0.5
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, c.vision_mlp)
+        self.down = nn.Linear(c.vision_mlp, width)
 
     def forward(self, x: Tensor) -> Tensor:
         b, n, d = x.shape
@@ -92,12 +99,12 @@ class Vision(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, a, 3, stride=2, padding=1), nn.GELU(),
             nn.Conv2d(a, b, 3, stride=2, padding=1), Residual(b), Residual(b), nn.GELU(),
-            nn.Conv2d(b, c.width, 3, stride=2, padding=1),
+            nn.Conv2d(b, c.vision_width, 3, stride=2, padding=1),
         )
-        self.position = nn.Parameter(0.5 * sinusoids(c.image // c.patch, c.width))
+        self.position = nn.Parameter(0.5 * sinusoids(c.image // c.patch, c.vision_width))
         self.blocks = nn.ModuleList(VisionBlock(c) for _ in range(c.vision_blocks))
-        self.norm = nn.LayerNorm(c.width)
-        self.projector = nn.Sequential(nn.Linear(c.width, c.width), nn.GELU(), nn.Linear(c.width, c.width))
+        self.norm = nn.LayerNorm(c.vision_width)
+        self.projector = nn.Sequential(nn.Linear(c.vision_width, c.vision_width), nn.GELU(), nn.Linear(c.vision_width, c.width))
 
     def encode(self, pixels: Tensor) -> Tensor:
         x = self.stem(pixels).flatten(2).transpose(1, 2) + self.position

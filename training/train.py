@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from . import tokens
 from .data import HEADS, VERDICTS, Batch, batches
-from .model import Config, Pocket
+from .model import Pocket
 from .questions import KINDS, plural
+from .variants import VARIANTS
 from .world import NAMES, SIGN
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
@@ -43,12 +44,16 @@ for _names in NAMING.values():
 class Trainee(nn.Module):
     """The model with the linear heads that only training needs, which are not exported."""
 
-    def __init__(self, config: Config):
+    def __init__(self, model: Pocket):
         super().__init__()
-        self.model = Pocket(config)
-        self.dense = nn.Linear(config.width, sum(HEADS.values()) + 3)
-        self.probe = nn.Linear(config.width, 7)
-        self.judge = nn.Linear(config.width, len(VERDICTS))
+        c = model.config
+        self.model = model
+        self.dense = nn.Linear(c.vision_width, sum(HEADS.values()) + 3)
+        self.probe = nn.Linear(c.width, 7)
+        self.judge = nn.Linear(c.width, len(VERDICTS))
+        # Zeros ask nothing of a model that has learned before, until the heads have learned to read it.
+        for head in (self.dense, self.probe, self.judge):
+            nn.init.zeros_(head.weight)
 
     def forward(self, pixels: Tensor, prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
         states, seen, features, found, after, late = self.model.packed(pixels, prefix, ids, positions, bias)
@@ -126,7 +131,8 @@ def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor
     each = F.cross_entropy(logits, target[at], reduction="none")
     weight = torch.tensor([EMPHASIS.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
     losses = {"answers": (each * weight).sum() / weight.sum()}
-    losses |= encoder_losses(dense, labels, place)
+    if dense.requires_grad:
+        losses |= encoder_losses(dense, labels, place)
     losses |= lookup_losses(model, ids, len(prefix), features, found, probe, labels, place)
     # At the end of the question the judgement is made, one block before the answer.
     judging = (verdict >= 0) & (labels[:, 0, :1] >= 0)
@@ -140,36 +146,40 @@ def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=VARIANTS, default="pocket")
     parser.add_argument("--minutes", type=float, default=100, help="length of the schedule; training stops at its end")
-    parser.add_argument("--batch", type=int, default=24, help="scenes a step")
-    parser.add_argument("--rate", type=float, default=2.5e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (0: at the end of the schedule)")
-    parser.add_argument("--name", default="last", help="name of the checkpoint")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fresh", action="store_true", help="ignore checkpoints")
     o = parser.parse_args()
     torch.manual_seed(o.seed)
-    torch.set_num_threads(2)
+    torch.set_num_threads(o.threads)
     CHECKPOINTS.mkdir(exist_ok=True)
 
-    config = Config(vocab=tokens.load().get_vocab_size())
-    master = Trainee(config)
+    variant = VARIANTS[o.model]
+    master = Trainee(variant.start()).train()
+    for name, p in master.named_parameters():
+        p.requires_grad_(not name.startswith(tuple(f"model.{part}" for part in variant.frozen)))
+    encoder_learns = any(p.requires_grad for p in master.model.vision.blocks.parameters())
+    master.dense.requires_grad_(encoder_learns)
     fast = copy.deepcopy(master).to(torch.bfloat16)
     average = copy.deepcopy(master.model)
     print("parameters", sum(p.numel() for p in master.model.parameters()), flush=True)
-    params, quick = list(master.parameters()), list(fast.parameters())
+    params, quick = ([p for p in m.parameters() if p.requires_grad] for m in (master, fast))
     # Muon for the matrices of the transformer blocks, AdamW for everything else.
-    inner = [p for n, p in master.named_parameters() if ".blocks." in n and p.ndim == 2]
-    others = [p for n, p in master.named_parameters() if not (".blocks." in n and p.ndim == 2)]
+    learning = [(n, p) for n, p in master.named_parameters() if p.requires_grad]
+    inner = [p for n, p in learning if ".blocks." in n and p.ndim == 2]
+    others = [p for n, p in learning if not (".blocks." in n and p.ndim == 2)]
     optimizers = [
-        torch.optim.Muon(inner, lr=o.rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(inner, lr=variant.rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(
             [{"params": [p for p in others if p.ndim > 1], "weight_decay": 0.02}, {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0}],
-            lr=o.rate, betas=(0.9, 0.98), fused=True,
+            lr=variant.rate, betas=(0.9, 0.98), fused=True,
         ),
     ]
     step, before = 0, 0.0
-    last = CHECKPOINTS / f"{o.name}.pt"
+    last = CHECKPOINTS / f"{o.model}.pt"
     if last.exists() and not o.fresh:
         saved = torch.load(last)
         master.load_state_dict(saved["master"])
@@ -182,11 +192,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.append(True))
     noise = torch.Generator()
     start = last_saved = time.time()
-    log, window = open(CHECKPOINTS / "log.jsonl", "a"), []
-    for batch in batches(o.seed, step, o.batch):
+    log, window = open(CHECKPOINTS / f"{o.model}.jsonl", "a"), []
+    for batch in batches(o.seed, step, variant.batch):
         seconds = before + time.time() - start
         done = min(1.0, seconds / (60 * o.minutes))
-        rate = o.rate * min(1, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        rate = variant.rate * min(1, (step + 1) / variant.warmup) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -205,22 +215,22 @@ def main() -> None:
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(master.model.parameters()), 1 - min(0.998, step / (step + 20)))
         window.append(seen)
-        if step % 50 == 0:
+        if step % 20 == 0:
             exact = {k: sum((w["exact"][k] for w in window), []) for k in KINDS}
             line = {"step": step, "seconds": round(seconds), "rate": round(rate, 6), "all": np.mean(sum(exact.values(), [])),
                     **{k: np.mean(v) for k, v in exact.items()},
-                    **{"loss_" + k: np.nanmean([w["parts"].get(k, np.nan) for w in window]) for k in WEIGHT}}
+                    **{"loss_" + k: np.mean(v) for k in WEIGHT if (v := [w["parts"][k] for w in window if k in w["parts"]])}}
             text = json.dumps({k: round(float(v), 6 if k == "rate" else 3) for k, v in line.items()})
             print(text, flush=True)
             log.write(text + "\n")
             log.flush()
             window = []
         end = done >= 1 or step == o.steps or bool(asked_to_stop)
-        if end or time.time() - last_saved > 240:
+        if end or time.time() - last_saved > 180:
             last_saved = time.time()
             temporary = last.with_suffix(".tmp")
             torch.save({"master": master.state_dict(), "average": average.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                        "step": step, "seconds": seconds, "config": config.__dict__}, temporary)
+                        "step": step, "seconds": seconds, "config": variant.config.__dict__}, temporary)
             temporary.replace(last)
         if end:
             break
