@@ -42,11 +42,11 @@ def main() -> None:
 
     def forward() -> None:
         with torch.no_grad():
-            model.answer_log_probabilities(pixels, ids, given["answer_start"])
+            model.answer_log_probabilities([pixels], ids, given["answer_start"])
 
     def gradient() -> None:
         x = pixels.clone().requires_grad_()
-        model.answer_log_probabilities(x, ids, given["answer_start"]).sum().backward()
+        model.answer_log_probabilities([x], ids, given["answer_start"]).sum().backward()
 
     print(json.dumps({"torchForwardMs": median(forward, o.runs), "torchGradientMs": median(gradient, o.runs), "threads": o.threads,
                       "torch": torch.__version__, "tokens": ids.shape[1], "answerTokens": ids.shape[1] - given["answer_start"]}))

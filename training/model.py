@@ -91,10 +91,11 @@ def sinusoids(side: int, width: int) -> Tensor:
 
 
 class Vision(nn.Module):
-    """pixel_values [b, 3, 96, 96] -> `encode` [b, n, d]; `forward` also projects them into the decoder's space."""
+    """pixel_values [b, 3, 96, 96] -> image features [b, n, d]: what `project` makes of the last of the `stages`."""
 
     def __init__(self, c: Config):
         super().__init__()
+        self.widths = (c.vision_width,)
         a, b = c.stem
         self.stem = nn.Sequential(
             nn.Conv2d(3, a, 3, stride=2, padding=1), nn.GELU(),
@@ -112,8 +113,15 @@ class Vision(nn.Module):
             x = block(x)
         return self.norm(x)
 
+    def stages(self, pixels: Tensor) -> list[Tensor]:
+        """States [b, n, width] of each of the `widths` that training supervises; the last is projected."""
+        return [self.encode(pixels)]
+
+    def project(self, seen: Tensor) -> Tensor:
+        return self.projector(seen)
+
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.projector(self.encode(pixels))
+        return self.project(self.encode(pixels))
 
 
 class RMSNorm(nn.Module):
@@ -212,16 +220,16 @@ class Pocket(nn.Module):
         self.vision = Vision(c)
         self.decoder = Decoder(c)
 
-    def packed(self, pixels: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+    def packed(self, views: list[Tensor], prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
         """Many questions on one image in one sequence, each of which sees the image and itself only.
 
         prefix [p]; tokens, position_ids [b, t]; bias [b, 1, t, p + n + t]. Returns the decoder's states at `tokens` [b, t, d], before
-        the final norm, and the encoder's [b, n, d] before and after the projector, the scores [b, t, p + n] of the head `FINDER`, and the
+        the final norm, the stages of the encoder, its features [b, n, d] after the projector, the scores [b, t, p + n] of the head `FINDER`, and the
         states [b, t, d] after its block and before the last.
         """
-        seen = self.vision.encode(pixels)
-        b, d = seen.shape[0], self.decoder
-        features = self.vision.projector(seen)
+        stages = self.vision.stages(*views)
+        features = self.vision.project(stages[-1])
+        b, d = features.shape[0], self.decoder
         image = torch.cat([d.embed(prefix).expand(b, -1, -1), features], 1)
         m = image.shape[1]
         x = torch.cat([image, d.embed(tokens)], 1)
@@ -238,7 +246,7 @@ class Pocket(nn.Module):
                 after = x[:, m:]
         last = d.blocks[-1]
         q, k, v = last.project(x, cos, sin)
-        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), seen, features, found, after, x[:, m:]
+        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), stages, features, found, after, x[:, m:]
 
     def empty(self, batch: int) -> list[Tensor]:
         """A cache of length 0."""
@@ -251,10 +259,10 @@ class Pocket(nn.Module):
         at = int((input_ids[0] == image_id).nonzero()[0, 0])
         return torch.cat([x[:, :at], features, x[:, at + features.shape[1] :]], 1)
 
-    def answer_log_probabilities(self, pixels: Tensor, input_ids: Tensor, answer_start: int) -> Tensor:
-        """log p of each token of `input_ids` [1, s] from `answer_start` on, given the image [1, 3, 96, 96] and all before it."""
+    def answer_log_probabilities(self, views: list[Tensor], input_ids: Tensor, answer_start: int) -> Tensor:
+        """log p of each token of `input_ids` [1, s] from `answer_start` on, given the views of the image and all before it."""
         s, d = input_ids.shape[1], self.decoder
-        x = self.merge(input_ids, self.vision(pixels))[:, :-1]
+        x = self.merge(input_ids, self.vision(*views))[:, :-1]
         states, _ = d.states(x, torch.ones(1, s - 1, dtype=torch.int64), torch.arange(s - 1)[None], self.empty(1))
         logits = d.head(states[:, answer_start - 1 :])
         return logits.log_softmax(-1).gather(2, input_ids[:, answer_start:, None])[0, :, 0]

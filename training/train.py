@@ -8,6 +8,7 @@ import argparse
 import copy
 import json
 import math
+import re
 import signal
 import time
 from pathlib import Path
@@ -21,9 +22,11 @@ from . import tokens
 from .data import HEADS, VERDICTS, Batch, batches
 from .model import Pocket
 from .questions import KINDS, plural
-from .variants import VARIANTS
+from .variants import VARIANTS, Variant
 from .world import NAMES, SIGN
 
+# Of the parameters inside transformer and ConvNeXt blocks
+BLOCK = re.compile(r"\.(blocks|fine|coarse)\.")
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 # Of each part of the loss
 WEIGHT = {
@@ -48,16 +51,16 @@ class Trainee(nn.Module):
         super().__init__()
         c = model.config
         self.model = model
-        self.dense = nn.Linear(c.vision_width, sum(HEADS.values()) + 3)
+        self.dense = nn.ModuleList(nn.Linear(width, sum(HEADS.values()) + 3) for width in model.vision.widths)
         self.probe = nn.Linear(c.width, 7)
         self.judge = nn.Linear(c.width, len(VERDICTS))
         # Zeros ask nothing of a model that has learned before, until the heads have learned to read it.
-        for head in (self.dense, self.probe, self.judge):
+        for head in (*self.dense, self.probe, self.judge):
             nn.init.zeros_(head.weight)
 
-    def forward(self, pixels: Tensor, prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
-        states, seen, features, found, after, late = self.model.packed(pixels, prefix, ids, positions, bias)
-        return states, self.dense(seen), features, found, self.probe(after), self.judge(late)
+    def forward(self, views: list[Tensor], prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple:
+        states, stages, features, found, after, late = self.model.packed(views, prefix, ids, positions, bias)
+        return states, [dense(seen) for dense, seen in zip(self.dense, stages)], features, found, self.probe(after), self.judge(late)
 
 
 def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
@@ -117,22 +120,23 @@ def exact_match(batch: Batch, wrong: np.ndarray) -> dict[str, list[bool]]:
 def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor, dict]:
     """The training loss; and for the log its parts, and exact match by kind."""
     model, dtype = trainee.model, next(trainee.parameters()).dtype
-    pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-    noisy = torch.rand(len(pixels), 1, 1, 1, generator=noise)
-    pixels = pixels + torch.randn(pixels.shape, generator=noise) * ((noisy - 0.8).clamp(min=0))
+    views = [torch.from_numpy(view).permute(0, 3, 1, 2).float() / 127.5 - 1 for view in batch.views]
+    noisy = torch.rand(len(views[0]), 1, 1, 1, generator=noise)
+    views = [view + torch.randn(view.shape, generator=noise) * ((noisy - 0.8).clamp(min=0)) for view in views]
     ids, positions, pair, target, place = (torch.from_numpy(a) for a in (batch.tokens, batch.positions, batch.pair, batch.target, batch.place))
     labels, verdict = torch.from_numpy(batch.labels).long(), torch.from_numpy(batch.verdict).long()
     prefix = torch.tensor(tokens.prefix())
     bias = mask(pair, len(prefix) + model.config.tokens, dtype)
-    states, dense, features, found, probe, judged = trainee(pixels.to(dtype), prefix, ids, positions, bias)
+    states, dense, features, found, probe, judged = trainee([view.to(dtype) for view in views], prefix, ids, positions, bias)
 
     at = target >= 0
     logits = model.decoder.head(states[at]).float()
     each = F.cross_entropy(logits, target[at], reduction="none")
     weight = torch.tensor([EMPHASIS.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
     losses = {"answers": (each * weight).sum() / weight.sum()}
-    if dense.requires_grad:
-        losses |= encoder_losses(dense, labels, place)
+    for stage in dense:
+        if stage.requires_grad:
+            losses |= {k: losses.get(k, 0) + v for k, v in encoder_losses(stage, labels, place).items()}
     losses |= lookup_losses(model, ids, len(prefix), features, found, probe, labels, place)
     # At the end of the question the judgement is made, one block before the answer.
     judging = (verdict >= 0) & (labels[:, 0, :1] >= 0)
@@ -142,6 +146,22 @@ def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor
     wrong = np.zeros(target.shape)
     wrong[at.numpy()] = (logits.argmax(-1) != target[at]).numpy()
     return total, {"parts": {k: v.item() for k, v in losses.items()}, "exact": exact_match(batch, wrong)}
+
+
+def optimizers_of(trainee: Trainee, variant: Variant) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the transformer blocks, AdamW for everything else. The `share` of each group is that of the learning rate."""
+    slow = tuple(f"model.{part}" for part in variant.slow)
+    groups: dict[tuple[float, bool, bool], list[Tensor]] = {}
+    for name, p in trainee.named_parameters():
+        if p.requires_grad:
+            key = (0.25 if slow and name.startswith(slow) else 1.0, p.ndim == 2 and bool(BLOCK.search(name)), p.ndim > 1)
+            groups.setdefault(key, []).append(p)
+    muon = [{"params": ps, "share": share} for (share, inner, _), ps in groups.items() if inner]
+    adam = [{"params": ps, "share": share, "weight_decay": 0.02 if matrix else 0.0} for (share, inner, matrix), ps in groups.items() if not inner]
+    return [
+        torch.optim.Muon(muon, lr=variant.rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(adam, lr=variant.rate, betas=(0.9, 0.98), fused=True),
+    ]
 
 
 def main() -> None:
@@ -161,23 +181,13 @@ def main() -> None:
     master = Trainee(variant.start()).train()
     for name, p in master.named_parameters():
         p.requires_grad_(not name.startswith(tuple(f"model.{part}" for part in variant.frozen)))
-    encoder_learns = any(p.requires_grad for p in master.model.vision.blocks.parameters())
-    master.dense.requires_grad_(encoder_learns)
+    if variant.encoder_frozen:
+        master.dense.requires_grad_(False)
     fast = copy.deepcopy(master).to(torch.bfloat16)
     average = copy.deepcopy(master.model)
     print("parameters", sum(p.numel() for p in master.model.parameters()), flush=True)
     params, quick = ([p for p in m.parameters() if p.requires_grad] for m in (master, fast))
-    # Muon for the matrices of the transformer blocks, AdamW for everything else.
-    learning = [(n, p) for n, p in master.named_parameters() if p.requires_grad]
-    inner = [p for n, p in learning if ".blocks." in n and p.ndim == 2]
-    others = [p for n, p in learning if not (".blocks." in n and p.ndim == 2)]
-    optimizers = [
-        torch.optim.Muon(inner, lr=variant.rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(
-            [{"params": [p for p in others if p.ndim > 1], "weight_decay": 0.02}, {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0}],
-            lr=variant.rate, betas=(0.9, 0.98), fused=True,
-        ),
-    ]
+    optimizers = optimizers_of(master, variant)
     step, before = 0, 0.0
     last = CHECKPOINTS / f"{o.model}.pt"
     if last.exists() and not o.fresh:
@@ -193,13 +203,13 @@ def main() -> None:
     noise = torch.Generator()
     start = last_saved = time.time()
     log, window = open(CHECKPOINTS / f"{o.model}.jsonl", "a"), []
-    for batch in batches(o.seed, step, variant.batch):
+    for batch in batches(variant.sight, o.seed, step, variant.batch):
         seconds = before + time.time() - start
         done = min(1.0, seconds / (60 * o.minutes))
         rate = variant.rate * min(1, (step + 1) / variant.warmup) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["share"]
         with torch.no_grad():
             torch._foreach_copy_(quick, params)
         for p in quick:
@@ -230,7 +240,7 @@ def main() -> None:
             last_saved = time.time()
             temporary = last.with_suffix(".tmp")
             torch.save({"master": master.state_dict(), "average": average.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                        "step": step, "seconds": seconds, "config": variant.config.__dict__}, temporary)
+                        "step": step, "seconds": seconds, "config": master.model.config.__dict__}, temporary)
             temporary.replace(last)
         if end:
             break
