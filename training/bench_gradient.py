@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .model import Pocket
 from .weights import from_onnx
 
 
@@ -38,7 +39,7 @@ def main() -> None:
     given = json.loads(o.input.read_text())
     pixels = torch.from_numpy(np.fromfile(o.input.parent / given["pixel_values"], np.float32).reshape(1, 3, 96, 96))
     ids = torch.tensor([given["input_ids"]])
-    model = from_onnx(o.folder).requires_grad_(False)
+    model = from_onnx(Pocket(), o.folder).requires_grad_(False)
 
     def forward() -> None:
         with torch.no_grad():

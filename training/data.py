@@ -1,14 +1,16 @@
-"""Batches for training: one scene, many questions packed in one sequence, and dense labels for the encoder."""
+"""Batches for training: one scene, many questions packed in one sequence, and dense labels for the encoder and the image tokens."""
 
 import multiprocessing
 import re
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from . import tokens
 from .questions import KINDS, NUMBERS, OPPOSITE, PLACES, SIDES, Item, ask, direction
-from .world import GRID, INPUT, NAMES, SIGN, SIZE, WORDS, Scene, reduced, scene
+from .sight import Sight
+from .world import COLOURS, GRID, NAMES, SIGN, SIZE, WORDS, Scene, scene
 
 LENGTH = 208
 WEIGHTS = {"describe": 1.8, "relation": 2.4, "count": 1.3, "existence": 0.7, "position": 1.7, "background": 0.25, "reading": 0.9,
@@ -21,25 +23,19 @@ HEADS = {"what": COUNT, "left": COUNT, "right": COUNT, "above": COUNT, "below": 
          "tens": 11, "ones": 10, "glyph": len(GLYPHS) + 1, "colour": 8}
 # What must be judged before a question can be answered, as far as there are few possibilities.
 VERDICTS = [*SIDES, "first", "second", "yes", "no", *NUMBERS, *sum(PLACES, [])]
+# Labels that only the whole picture tells: a tile shows neither all neighbours nor all others of a kind.
+OF_THE_WHOLE = ["left", "right", "above", "below", "same", "rank"]
+# A sign's text is learned only from a view that holds nearly all of it.
+OF_ALL_OF_IT = ["word", "tens", "ones"]
 BLURS = (1, 2, 3)
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What a model is shown: scenes of each of these scales in turn, in views of so many px a side, from low to high.
-
-    Of a share `hidden` of the scenes only the highest view shows anything.
-    """
-
-    scales: tuple[int, ...] = (1,)
-    views: tuple[int, ...] = (INPUT,)
-    hidden: float = 0.0
 
 
 @dataclass
 class Batch:
-    """views, each [b, side, side, 3] uint8; tokens, positions, pair [b, t]; target [b, t] (-1: none); kind [b, t] of each question;
-    verdict [b, t] at its last token (-1: none); labels [b, heads, 144]; place [b, 144, 3] centre and size of the object at each patch."""
+    """views, each [b, pictures, side, side, 3] uint8; tokens, positions, pair [b, t]; target [b, t] (-1: none); kind [b, t] of each question;
+    verdict [b, t] at its last token (-1: none). For the encoder, labels [b, pictures, heads, 144] and place [b, pictures, 144, 3], centre and
+    size of the object at each patch. Of each image token, names [b, heads, n] and spots [b, n, 3], the same for the whole picture, and lies [n, 2], its place
+    (not a number: none)."""
 
     views: list[np.ndarray]
     tokens: np.ndarray
@@ -50,45 +46,96 @@ class Batch:
     verdict: np.ndarray
     labels: np.ndarray
     place: np.ndarray
+    names: np.ndarray
+    spots: np.ndarray
+    lies: np.ndarray
 
 
-def dense(s: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [heads, 144] and (x, y, size) [144, 3] of the patches of a scene."""
-    from .world import COLOURS
+ROW = {h: i for i, h in enumerate(HEADS)}
 
-    patch = s.side // GRID
-    labels = np.full((len(HEADS), GRID * GRID), -1, np.int16)
-    place = np.zeros((GRID * GRID, 3), np.float32)
-    row = {h: i for i, h in enumerate(HEADS)}
-    labels[row["what"]] = 0
-    labels[row["colour"]] = list(COLOURS).index(s.colour)
+
+def dense(s: Scene, grid: int = GRID) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [heads, grid * grid] and (x, y, size) [grid * grid, 3] of a scene's patches; from -1 to 1 is the whole scene."""
+    patch = s.side // grid
+    labels = np.full((len(HEADS), grid * grid), -1, np.int16)
+    place = np.zeros((grid * grid, 3), np.float32)
+    labels[ROW["what"]] = 0
+    labels[ROW["colour"]] = list(COLOURS).index(s.colour)
     if not s.things:
         return labels, place
-    cover = np.stack([(s.owner == t.id).reshape(GRID, patch, GRID, patch).sum((1, 3)).reshape(-1) for t in s.things])
+    cover = np.stack([(s.owner == t.id).reshape(grid, patch, grid, patch).sum((1, 3)).reshape(-1) for t in s.things])
     best = cover.argmax(0)
     order = sorted(s.things, key=lambda t: t.x)
     for t in s.things:
         at = (best == t.id) & (cover[t.id] > 0.22 * patch * patch)
-        labels[row["what"], at] = LABELS[t.name]
+        labels[ROW["what"], at] = LABELS[t.name]
         for side in ("left", "right", "above", "below"):
             near = [(o.x - t.x) ** 2 + (o.y - t.y) ** 2 for o in s.things if o is not t and direction(o, t, 1.0) == side]
             names = [o.name for o in s.things if o is not t and direction(o, t, 1.0) == side]
-            labels[row[side], at] = LABELS[names[int(np.argmin(near))]] if near else 0
-        labels[row["same"], at] = sum(o.name == t.name for o in s.things)
-        labels[row["rank"], at] = order.index(t)
+            labels[ROW[side], at] = LABELS[names[int(np.argmin(near))]] if near else 0
+        labels[ROW["same"], at] = sum(o.name == t.name for o in s.things)
+        labels[ROW["rank"], at] = order.index(t)
         place[at] = (2 * t.x / s.side - 1, 2 * t.y / s.side - 1, t.size * SIZE / s.side / 40 - 1.7)
         if t.name == SIGN:
             number = t.text.isdigit()
-            labels[row["word"], at] = len(WORDS) if number else WORDS.index(t.text)
+            labels[ROW["word"], at] = len(WORDS) if number else WORDS.index(t.text)
             if number:
-                labels[row["tens"], at] = int(t.text) // 10 if len(t.text) > 1 else 10
-                labels[row["ones"], at] = int(t.text) % 10
-            labels[row["glyph"], at] = len(GLYPHS)
+                labels[ROW["tens"], at] = int(t.text) // 10 if len(t.text) > 1 else 10
+                labels[ROW["ones"], at] = int(t.text) % 10
+            labels[ROW["glyph"], at] = len(GLYPHS)
     for character, x0, x1, y in s.glyphs:
-        for column in range(GRID):
-            if x0 <= (column + 0.5) * patch < x1 or x0 <= (column + 0.25) * patch < x1 and labels[row["glyph"], int(y) // patch * GRID + column] in (-1, len(GLYPHS)):
-                labels[row["glyph"], int(y) // patch * GRID + column] = GLYPHS.index(character.lower())
+        for column in range(grid):
+            at = int(y) // patch * grid + column
+            if x0 <= (column + 0.5) * patch < x1 or x0 <= (column + 0.25) * patch < x1 and labels[ROW["glyph"], at] in (-1, len(GLYPHS)):
+                labels[ROW["glyph"], at] = GLYPHS.index(character.lower())
     return labels, place
+
+
+def dense_of_tiles(s: Scene, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """What `dense` gives, for each of k x k tiles: [k * k, heads, 144] and [k * k, 144, 3], where -1 to 1 is the tile."""
+    labels, place = dense(s, k * GRID)
+
+    def cut(a: np.ndarray) -> np.ndarray:
+        return a.reshape(k, GRID, k, GRID, -1).transpose(0, 2, 1, 3, 4).reshape(k * k, GRID * GRID, -1)
+
+    labels, place = cut(labels.T).swapaxes(1, 2).copy(), cut(place).copy()
+    known = labels[:, ROW["what"]] > 0
+    middle = np.stack(np.meshgrid(*[(np.arange(k) * 2 + 1) / k - 1] * 2), 2).reshape(k * k, 1, 2)
+    place[..., :2] = np.where(known[..., None], k * (place[..., :2] - middle), 0)
+    place[..., 2] = np.where(known, k * (place[..., 2] + 1.7) - 1.7, 0)
+    labels[:, [ROW[h] for h in OF_THE_WHOLE]] = -1
+    side = s.side // k
+    for t in s.things:
+        if t.name == SIGN:
+            for i in range(k * k):
+                y, x = i // k * side, i % k * side
+                if (s.owner[y : y + side, x : x + side] == t.id).sum() < 0.95 * t.area:
+                    labels[i, [ROW[h] for h in OF_ALL_OF_IT]] = -1
+    return labels, place
+
+
+def supervision(s: Scene, k: int) -> tuple[np.ndarray, ...]:
+    """`labels`, `place`, `names`, `spots` of a batch, for one scene seen whole and in k x k tiles (0: whole only)."""
+    labels, place = dense(s)
+    if not k:
+        return labels[None], place[None], labels, place
+    # Tokens of the tiles' lines, each with its end, which shows nothing.
+    lined = np.pad(labels.reshape(-1, GRID, GRID), ((0, 0), (0, 0), (0, 1)), constant_values=-1).reshape(len(HEADS), -1)
+    spots = np.pad(place.reshape(GRID, GRID, 3), ((0, 0), (0, 1), (0, 0))).reshape(-1, 3)
+    if s.side > SIZE:
+        # Too small to be told in the whole picture.
+        labels[[i for h, i in ROW.items() if h != "colour"]] = -1
+    tiled, placed = dense_of_tiles(s, k)
+    return (np.concatenate([labels[None], tiled]), np.concatenate([place[None], placed]),
+            np.concatenate([labels, lined], 1), np.concatenate([place, spots]))
+
+
+def lies(tiled: bool) -> np.ndarray:
+    """Where each image token lies in the picture, [n, 2] from -1 to 1; not a number for the ends of lines."""
+    middle = (np.arange(GRID) * 2 + 1) / GRID - 1
+    grid = np.stack(np.meshgrid(middle, middle), 2).astype(np.float32)
+    lined = np.pad(grid, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
+    return np.concatenate([g.reshape(-1, 2) for g in ([grid, lined] if tiled else [grid])])
 
 
 def verdict(item: Item) -> int:
@@ -109,50 +156,48 @@ def verdict(item: Item) -> int:
     return -1
 
 
-def unseen(image, side: int, rng: np.random.Generator) -> np.ndarray:
-    """The picture as nothing can be seen in it, [side, side, 3]: wholly blurred, its mean colour, black, grey or noise."""
-    from PIL import Image
-
+def unseen(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """The picture as nothing can be seen in it: wholly blurred, its mean colour, black, grey or noise."""
     kind = rng.integers(6)
-    small = np.asarray(image.resize((int(BLURS[rng.integers(3)]),) * 2, Image.BOX))
+    small = image.resize((int(BLURS[rng.integers(3)]),) * 2, Image.BOX)
     if kind <= 1:
-        return np.asarray(Image.fromarray(small).resize((side, side), Image.BICUBIC))
+        return small.resize(image.size, Image.BICUBIC)
     if kind == 2:
-        return np.broadcast_to(small.reshape(-1, 3).mean(0), (side, side, 3)).astype(np.uint8)
+        return Image.new("RGB", image.size, tuple(int(v) for v in np.asarray(small).reshape(-1, 3).mean(0)))
     if kind == 3:
-        return np.zeros((side, side, 3), np.uint8)
+        return Image.new("RGB", image.size)
     if kind == 4:
-        return np.full((side, side, 3), rng.integers(256), np.uint8)
-    return rng.integers(0, 256, (side, side, 3)).astype(np.uint8)
+        return Image.new("RGB", image.size, (int(rng.integers(256)),) * 3)
+    return Image.fromarray(rng.integers(0, 256, (*image.size, 3)).astype(np.uint8))
 
 
 def batch(sight: Sight, seed: int, start: int, size: int) -> Batch:
     """Scenes start .. start + size - 1 of a seed, with as many questions as fit."""
     p = np.array([WEIGHTS[k] for k in KINDS])
     p /= p.sum()
+    lying = lies(sight.tiles > 0)
+    n, pictures = len(lying), 1 + sight.tiles**2
     out = Batch(
-        [np.empty((size, side, side, 3), np.uint8) for side in sight.views], np.zeros((size, LENGTH), np.int64), np.zeros((size, LENGTH), np.int64),
+        [np.empty((size, pictures, side, side, 3), np.uint8) for side in sight.views],
+        np.zeros((size, LENGTH), np.int64), np.zeros((size, LENGTH), np.int64),
         np.full((size, LENGTH), -1, np.int16), np.full((size, LENGTH), -1, np.int64), np.full((size, LENGTH), -1, np.int8),
         np.full((size, LENGTH), -1, np.int16),
-        np.empty((size, len(HEADS), GRID * GRID), np.int16), np.empty((size, GRID * GRID, 3), np.float32),
+        np.empty((size, pictures, len(HEADS), GRID * GRID), np.int16), np.empty((size, pictures, GRID * GRID, 3), np.float32),
+        np.empty((size, len(HEADS), n), np.int16), np.empty((size, n, 3), np.float32), lying,
     )
-    first = len(tokens.prefix()) + tokens.IMAGE_TOKENS
+    first = len(tokens.prefix()) + n
     for b in range(size):
         s, rng = scene(seed, start + b, sight.scales[(start + b) % len(sight.scales)])
-        for view, side in zip(out.views, sight.views):
-            view[b] = reduced(s.image, side)
-        out.labels[b], out.place[b] = dense(s)
+        out.labels[b], out.place[b], out.names[b], out.spots[b] = supervision(s, sight.tiles)
+        shown = [s.image] * len(sight.views)
         if sight.hidden and rng.random() < sight.hidden:
-            for view, side in zip(out.views[:-1], sight.views):
-                view[b] = unseen(s.image, side, rng)
+            shown[:-1] = [unseen(s.image, rng)] * (len(shown) - 1)
         if rng.random() < 0.05:
-            state = rng.bit_generator.state
-            for view, side in zip(out.views, sight.views):
-                # The same nothing in every view
-                rng.bit_generator.state = state
-                view[b] = unseen(s.image, side, rng)
-            out.labels[b] = -1
-            out.place[b] = 0
+            shown = [unseen(s.image, rng)] * len(shown)
+            out.labels[b] = out.names[b] = -1
+            out.place[b] = out.spots[b] = 0
+        for i, image in enumerate(shown):
+            out.views[i][b] = sight.looks(image)[i]
         at, asked, pair = 0, set(), 0
         for kind in rng.choice(len(KINDS), 30, p=p):
             item = ask(KINDS[kind], s, rng)

@@ -9,13 +9,13 @@ from .model import Pocket
 
 @torch.no_grad()
 def answer_greedily(model: Pocket, views: list[Tensor], questions: list[str], most: int = 40) -> list[list[int]]:
-    """Token ids of the answers to questions on one image, given its views [1, 3, side, side], `<eos>` included where it was reached.
+    """Token ids of the answers to questions on one image, given its views [pictures, 3, side, side], `<eos>` included where it was reached.
 
     The image is read once; the questions are right-aligned behind it.
     """
     decoder = model.decoder
     before = torch.tensor([tokens.prefix()])
-    image = torch.cat([decoder.embed(before), model.vision(*views)], 1)
+    image = torch.cat([decoder.embed(before), model.image(views)], 1)
     n, m = len(questions), image.shape[1]
     _, past = decoder(image, torch.ones(1, m, dtype=torch.int64), torch.arange(m)[None], model.empty(1))
     past = [p.expand(n, -1, -1, -1) for p in past]

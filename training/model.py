@@ -1,9 +1,10 @@
 """`pocket`: LLaVA-1.5's shape. A vision encoder, an MLP projector and a causal Llama-like decoder.
 
-Shapes: b batch, n image tokens (144), s sequence, d width, v vocabulary.
+Shapes: b batch, n image tokens, s sequence, d width, v vocabulary. A view is what one encoder is shown of each picture of a batch.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -33,8 +34,12 @@ class Config:
     eps: float = 1e-5
 
     @property
+    def grid(self) -> int:
+        return self.image // self.patch
+
+    @property
     def tokens(self) -> int:
-        return (self.image // self.patch) ** 2
+        return self.grid**2
 
     @property
     def head(self) -> int:
@@ -213,6 +218,20 @@ class Decoder(nn.Module):
         return self.head(x), present
 
 
+class States(NamedTuple):
+    """What training supervises: `last` [b, t, d] at the questions' tokens, before the final norm; the `stages` of the encoder; `features`
+    [b, n, d], the image tokens; `image` [b, n, d] these after the decoder's first block; `found` [b, t, p + n] the scores of the head `FINDER`;
+    `after` [b, t, d] at the questions' tokens after its block, and `late` [b, t, d] before the last."""
+
+    last: Tensor
+    stages: list[Tensor]
+    features: Tensor
+    image: Tensor
+    found: Tensor
+    after: Tensor
+    late: Tensor
+
+
 class Pocket(nn.Module):
     def __init__(self, c: Config = Config()):
         super().__init__()
@@ -220,15 +239,25 @@ class Pocket(nn.Module):
         self.vision = Vision(c)
         self.decoder = Decoder(c)
 
-    def packed(self, views: list[Tensor], prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+    def stages(self, views: list[Tensor], learning: Tensor) -> list[Tensor]:
+        """The stages of the encoder; `learning` [b] or [b * tiles] says from which views it learns, where that can be chosen."""
+        return self.vision.stages(*views)
+
+    def join(self, features: Tensor) -> Tensor:
+        """Image tokens [b, n, d] of the projected features."""
+        return features
+
+    def image(self, views: list[Tensor]) -> Tensor:
+        """Image tokens [b, n, d] of the views of pictures."""
+        return self.join(self.vision(*views))
+
+    def packed(self, views: list[Tensor], learning: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> States:
         """Many questions on one image in one sequence, each of which sees the image and itself only.
 
-        prefix [p]; tokens, position_ids [b, t]; bias [b, 1, t, p + n + t]. Returns the decoder's states at `tokens` [b, t, d], before
-        the final norm, the stages of the encoder, its features [b, n, d] after the projector, the scores [b, t, p + n] of the head `FINDER`, and the
-        states [b, t, d] after its block and before the last.
+        prefix [p]; tokens, position_ids [b, t]; bias [b, 1, t, p + n + t].
         """
-        stages = self.vision.stages(*views)
-        features = self.vision.project(stages[-1])
+        stages = self.stages(views, learning)
+        features = self.join(self.vision.project(stages[-1]))
         b, d = features.shape[0], self.decoder
         image = torch.cat([d.embed(prefix).expand(b, -1, -1), features], 1)
         m = image.shape[1]
@@ -242,11 +271,14 @@ class Pocket(nn.Module):
                 found = q[:, FINDER[1], m:] @ k[:, FINDER[1], :m].transpose(1, 2)
             mixed = torch.cat([block.attend(q[:, :, :m], k[:, :, :m], v[:, :, :m], causal), block.attend(q[:, :, m:], k, v, bias)], 1)
             x = block.finish(x, mixed)
+            if i == 0:
+                placed = x[:, len(prefix) : m]
             if i == FINDER[0]:
                 after = x[:, m:]
         last = d.blocks[-1]
         q, k, v = last.project(x, cos, sin)
-        return last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias)), stages, features, found, after, x[:, m:]
+        end = last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias))
+        return States(end, stages, features, placed, found, after, x[:, m:])
 
     def empty(self, batch: int) -> list[Tensor]:
         """A cache of length 0."""
@@ -262,7 +294,7 @@ class Pocket(nn.Module):
     def answer_log_probabilities(self, views: list[Tensor], input_ids: Tensor, answer_start: int) -> Tensor:
         """log p of each token of `input_ids` [1, s] from `answer_start` on, given the views of the image and all before it."""
         s, d = input_ids.shape[1], self.decoder
-        x = self.merge(input_ids, self.vision(*views))[:, :-1]
+        x = self.merge(input_ids, self.image(views))[:, :-1]
         states, _ = d.states(x, torch.ones(1, s - 1, dtype=torch.int64), torch.arange(s - 1)[None], self.empty(1))
         logits = d.head(states[:, answer_start - 1 :])
         return logits.log_softmax(-1).gather(2, input_ids[:, answer_start:, None])[0, :, 0]

@@ -11,7 +11,6 @@ from .questions import vocabulary
 FOLDER = Path(__file__).parent.parent / "models" / "pocket"
 PAD, BOS, EOS, UNK, IMAGE = range(5)
 SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>", "<image>"]
-IMAGE_TOKENS = 144
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'user' %}{{ 'USER: ' }}"
@@ -84,11 +83,11 @@ def answer_ids(answer: str) -> list[int]:
     return [*ids(" " + answer), EOS]
 
 
-def prompt(question: str) -> list[int]:
-    """The whole prompt, image tokens included."""
+def prompt(question: str, count: int = 144) -> list[int]:
+    """The whole prompt, with `count` image tokens."""
     whole = list(ids(f"<bos>USER: <image>\n{question} ASSISTANT:"))
     at = whole.index(IMAGE)
-    return whole[:at] + [IMAGE] * IMAGE_TOKENS + whole[at + 1 :]
+    return whole[:at] + [IMAGE] * count + whole[at + 1 :]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train `pocket`: `python -m training.train`. Resumes from training/checkpoints/last.pt where there is one.
+"""Train a model: `python -m training.train --model pocket`. Resumes from training/checkpoints/<model>.pt where there is one.
 
 The weights are float32; forward and backward run on a bfloat16 copy of them, which processors with AVX512_BF16 or AMX compute three times
 as fast. Answers and the dense labels of the encoder (which stand in for CLIP's pretraining) are learned together.
@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import tokens
-from .data import HEADS, VERDICTS, Batch, batches
-from .model import Pocket
-from .questions import KINDS, plural
+from .data import COUNT, HEADS, ROW, VERDICTS, Batch, batches
+from .model import Pocket, States
+from .questions import KINDS, SIDES, plural
 from .variants import VARIANTS, Variant
 from .world import NAMES, SIGN
 
@@ -32,6 +32,7 @@ CHECKPOINTS = Path(__file__).parent / "checkpoints"
 WEIGHT = {
     "answers": 1.0, "what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "same": 0.4, "rank": 0.3, "word": 0.3, "tens": 0.3,
     "ones": 0.3, "glyph": 0.5, "colour": 0.1, "place": 1.5, "named": 0.5, "named_many": 0.5, "found": 0.5, "many": 0.5, "where": 1.0, "verdict": 1.0,
+    "lies": 1.0, "beside": 0.5,
 }
 # Kinds whose answers hang on one token in a short sentence.
 EMPHASIS = {"existence": 2.0, "yesno": 3.0, "position": 2.0, "size": 2.0, "relation": 1.5}
@@ -52,15 +53,18 @@ class Trainee(nn.Module):
         c = model.config
         self.model = model
         self.dense = nn.ModuleList(nn.Linear(width, sum(HEADS.values()) + 3) for width in model.vision.widths)
+        self.lies = nn.Linear(c.width, 2)
         self.probe = nn.Linear(c.width, 7)
+        self.beside = nn.Linear(c.width, len(SIDES) * COUNT)
         self.judge = nn.Linear(c.width, len(VERDICTS))
         # Zeros ask nothing of a model that has learned before, until the heads have learned to read it.
-        for head in (*self.dense, self.probe, self.judge):
+        for head in (*self.dense, self.lies, self.probe, self.beside, self.judge):
             nn.init.zeros_(head.weight)
 
-    def forward(self, views: list[Tensor], prefix: Tensor, ids: Tensor, positions: Tensor, bias: Tensor) -> tuple:
-        states, stages, features, found, after, late = self.model.packed(views, prefix, ids, positions, bias)
-        return states, [dense(seen) for dense, seen in zip(self.dense, stages)], features, found, self.probe(after), self.judge(late)
+    def forward(self, *inputs) -> tuple:
+        s = self.model.packed(*inputs)
+        dense = [head(seen) for head, seen in zip(self.dense, s.stages)]
+        return s, dense, self.lies(s.image), self.probe(s.after), self.beside(s.late), self.judge(s.late)
 
 
 def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
@@ -82,34 +86,36 @@ def encoder_losses(dense: Tensor, labels: Tensor, place: Tensor) -> dict[str, Te
     return losses
 
 
-def lookup_losses(model: Pocket, ids: Tensor, first: int, features: Tensor, found: Tensor, probe: Tensor, labels: Tensor, place: Tensor) -> dict[str, Tensor]:
+def lookup_losses(model: Pocket, ids: Tensor, first: int, states: States, probe: Tensor, beside: Tensor, names: Tensor, spots: Tensor) -> dict[str, Tensor]:
     """Of finding in the image what a word names. `first` tokens stand before the image."""
     losses = {}
     # What an object's patch becomes for the decoder should resemble the embeddings of its name, so that words find what they name.
-    known = labels[:, 0] > 0
+    known = names[:, 0] > 0
     for name, words in NAMING.items():
-        logits = (features[known] @ model.decoder.embed(torch.tensor(words)).t()).float()
-        losses[name] = F.cross_entropy(logits, labels[:, 0][known] - 1)
+        logits = (states.features[known] @ model.decoder.embed(torch.tensor(words)).t()).float()
+        losses[name] = F.cross_entropy(logits, names[:, 0][known] - 1)
     # From a name, one head looks at the patches of what it names, or at <bos> where there is none.
-    named = NAMED[ids] * (labels[:, 0, :1] >= 0)
+    named = NAMED[ids] * (names[:, 0].amax(1) >= 0)[:, None]
     rows = named.nonzero(as_tuple=True)
-    patches = labels[:, 0][rows[0]] == named[rows][:, None]
+    patches = names[:, 0][rows[0]] == named[rows][:, None]
     columns = F.pad(patches, (first, 0))
     columns[:, 0] = ~patches.any(1)
-    scores = found[rows].float()
+    scores = states.found[rows].float()
     losses["found"] = (scores.logsumexp(1) - scores.masked_fill(~columns, -1e9).logsumexp(1)).mean()
-    # What it finds there, the name must then know: how many there are, and of a single one its place and size.
+    # What it finds there, the name must then know: how many there are, and of a single one its place and size, and later its neighbours.
     probe = probe[rows].float()
-    many = (labels[:, list(HEADS).index("same")][rows[0]] * patches).amax(1)
+    many = (names[:, ROW["same"]][rows[0]] * patches).amax(1)
     losses["many"] = F.cross_entropy(probe[:, :4], many)
-    where = (place[rows[0]] * patches[:, :, None]).sum(1) / patches.sum(1).clamp(min=1)[:, None]
+    where = (spots[rows[0]] * patches[:, :, None]).sum(1) / patches.sum(1).clamp(min=1)[:, None]
     losses["where"] = (probe[:, 4:] - where)[many == 1].abs().mean()
+    neighbours = (names[:, [ROW[side] for side in SIDES]][rows[0]] * patches[:, None]).amax(2)
+    losses["beside"] = F.cross_entropy(beside[rows].float().view(-1, len(SIDES), COUNT)[many == 1].flatten(0, 1), neighbours[many == 1].flatten())
     return losses
 
 
 def exact_match(batch: Batch, wrong: np.ndarray) -> dict[str, list[bool]]:
     """Of each kind's questions on pictures that can be seen, which were answered without a wrong token. `wrong` [b, t]."""
-    seen = (batch.pair >= 0) & (batch.labels[:, 0, :1] >= 0)
+    seen = (batch.pair >= 0) & (batch.names[:, 0].max(1) >= 0)[:, None]
     index = (np.arange(len(wrong))[:, None] * 64 + batch.pair)[seen]
     misses = np.bincount(index, wrong[seen], minlength=64 * len(wrong))
     kinds = np.full(64 * len(wrong), -1)
@@ -120,26 +126,32 @@ def exact_match(batch: Batch, wrong: np.ndarray) -> dict[str, list[bool]]:
 def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor, dict]:
     """The training loss; and for the log its parts, and exact match by kind."""
     model, dtype = trainee.model, next(trainee.parameters()).dtype
-    views = [torch.from_numpy(view).permute(0, 3, 1, 2).float() / 127.5 - 1 for view in batch.views]
-    noisy = torch.rand(len(views[0]), 1, 1, 1, generator=noise)
-    views = [view + torch.randn(view.shape, generator=noise) * ((noisy - 0.8).clamp(min=0)) for view in views]
-    ids, positions, pair, target, place = (torch.from_numpy(a) for a in (batch.tokens, batch.positions, batch.pair, batch.target, batch.place))
-    labels, verdict = torch.from_numpy(batch.labels).long(), torch.from_numpy(batch.verdict).long()
+    views = [torch.from_numpy(view).permute(0, 1, 4, 2, 3).float() / 127.5 - 1 for view in batch.views]
+    noisy = torch.rand(len(views[0]), 1, 1, 1, 1, generator=noise)
+    views = [(view + torch.randn(view.shape, generator=noise) * ((noisy - 0.8).clamp(min=0))).flatten(0, 1).to(dtype) for view in views]
+    ids, positions, pair, target = (torch.from_numpy(a) for a in (batch.tokens, batch.positions, batch.pair, batch.target))
+    labels, names, verdict = (torch.from_numpy(a).long() for a in (batch.labels, batch.names, batch.verdict))
+    place, spots, lies = (torch.from_numpy(a) for a in (batch.place, batch.spots, batch.lies))
+    labels, place = labels.flatten(0, 1), place.flatten(0, 1)
+    # Time is spent on learning from tiles that show an object.
+    learning = (labels[:, 0] > 0).any(1)
     prefix = torch.tensor(tokens.prefix())
     bias = mask(pair, len(prefix) + model.config.tokens, dtype)
-    states, dense, features, found, probe, judged = trainee([view.to(dtype) for view in views], prefix, ids, positions, bias)
+    states, dense, lying, probe, beside, judged = trainee(views, learning, prefix, ids, positions, bias)
 
     at = target >= 0
-    logits = model.decoder.head(states[at]).float()
+    logits = model.decoder.head(states.last[at]).float()
     each = F.cross_entropy(logits, target[at], reduction="none")
     weight = torch.tensor([EMPHASIS.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
     losses = {"answers": (each * weight).sum() / weight.sum()}
     for stage in dense:
         if stage.requires_grad:
             losses |= {k: losses.get(k, 0) + v for k, v in encoder_losses(stage, labels, place).items()}
-    losses |= lookup_losses(model, ids, len(prefix), features, found, probe, labels, place)
+    inside = ~lies[:, 0].isnan()
+    losses["lies"] = (lying[:, inside].float() - lies[inside]).abs().mean()
+    losses |= lookup_losses(model, ids, len(prefix), states, probe, beside, names, spots)
     # At the end of the question the judgement is made, one block before the answer.
-    judging = (verdict >= 0) & (labels[:, 0, :1] >= 0)
+    judging = (verdict >= 0) & (names[:, 0].amax(1) >= 0)[:, None]
     losses["verdict"] = F.cross_entropy(judged[judging].float(), verdict[judging])
     total = sum(WEIGHT[name] * value for name, value in losses.items())
 
@@ -178,7 +190,7 @@ def main() -> None:
     CHECKPOINTS.mkdir(exist_ok=True)
 
     variant = VARIANTS[o.model]
-    master = Trainee(variant.start()).train()
+    master = Trainee((variant.start or variant.build)()).train()
     for name, p in master.named_parameters():
         p.requires_grad_(not name.startswith(tuple(f"model.{part}" for part in variant.frozen)))
     if variant.encoder_frozen:
@@ -223,7 +235,7 @@ def main() -> None:
             optimizer.step()
         step += 1
         with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(master.model.parameters()), 1 - min(0.998, step / (step + 20)))
+            torch._foreach_lerp_(list(average.parameters()), list(master.model.parameters()), 1 - min(variant.average, step / (step + 20)))
         window.append(seen)
         if step % 20 == 0:
             exact = {k: sum((w["exact"][k] for w in window), []) for k in KINDS}

@@ -2,23 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from . import tokens
-from .data import Sight
-from .duo import doubled
+from .duo import Duo, doubled
 from .grow import grow
-from .model import LARGE, Config, Pocket
+from .model import LARGE, Pocket
+from .sight import Sight
+from .tiles import Tiles, tiled
 from .weights import from_onnx
+from .world import SMALL
+
+MODELS = Path(__file__).parent.parent / "models"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """`start` builds the model as it is before its first step.
+    """`build` gives the model with weights of no meaning, `start` (where it is another) as it is before its first step of training.
 
     Parameters whose names begin with one of `frozen` do not learn; those of `slow` have learned before and do so at a quarter of the rate.
     """
 
-    start: Callable[[], Pocket]
+    build: Callable[[], Pocket]
+    start: Callable[[], Pocket] | None = None
     sight: Sight = Sight()
     frozen: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
@@ -26,17 +31,27 @@ class Variant:
     rate: float = 2.5e-3
     warmup: int = 200
     batch: int = 24
+    # Of the averaged weights, what each step keeps
+    average: float = 0.998
 
 
 VARIANTS = {
-    "pocket": Variant(lambda: Pocket(Config(vocab=tokens.load().get_vocab_size()))),
+    "pocket": Variant(Pocket),
+    "pocket-tiles": Variant(
+        Tiles, lambda: tiled(trained("pocket")), Sight(scales=(SMALL, SMALL, 1), tiles=2), rate=1.5e-3, warmup=60, batch=8, average=0.995,
+    ),
     "pocket-large": Variant(
-        lambda: grow(from_onnx(tokens.FOLDER), LARGE),
+        lambda: Pocket(LARGE), lambda: grow(trained("pocket"), LARGE),
         frozen=("vision.stem", "vision.position", "vision.blocks", "vision.norm"), encoder_frozen=True, rate=4e-4, warmup=60, batch=16,
     ),
     "pocket-duo": Variant(
-        lambda: doubled(from_onnx(tokens.FOLDER)), Sight(scales=(1, 2, 2), views=(96, 192), hidden=0.15),
+        Duo, lambda: doubled(trained("pocket")), Sight(scales=(1, SMALL, SMALL), views=(96, 192), hidden=0.15),
         frozen=("vision.low", *(f"vision.high.stem.{i}." for i in range(5))),
         slow=("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), rate=1.6e-3, warmup=60, batch=20,
     ),
 }
+
+
+def trained(name: str) -> Pocket:
+    """The model of that name with the weights of its exported graphs."""
+    return from_onnx(VARIANTS[name].build(), MODELS / name)
