@@ -1,29 +1,27 @@
-"""Write models/pocket in the Hugging Face ONNX layout from a checkpoint: `python -m training.export`.
+"""Write models/<model> in the Hugging Face ONNX layout from a checkpoint: `python -m training.export --model pocket`.
 
-Three graphs, as transformers.js reads them: vision_encoder (projector inside), embed_tokens, decoder_model_merged.
+The graphs are those that transformers.js reads: vision_encoder (projector inside), embed_tokens, decoder_model_merged.
 """
 
 import argparse
-import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import onnx
 import onnx.numpy_helper
-import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
-from . import tokens
-from .generate import answer_greedily
+from .configs import write_configs
 from .model import Config, Pocket
-from .questions import KINDS, ask
+from .tiles import Tiles
 from .train import CHECKPOINTS
-from .world import reduced, scene
+from .variants import MODELS, VARIANTS
+from .verify import cache_names, verify
 
 OPSET = 17
-FOLDER = tokens.FOLDER
 
 
 class Embed(nn.Module):
@@ -35,6 +33,34 @@ class Embed(nn.Module):
         return self.embed(input_ids)
 
 
+class TilesEncoder(nn.Module):
+    """The encoder, and the row that ends a line of tiles."""
+
+    def __init__(self, model: Tiles):
+        super().__init__()
+        self.vision = model.vision
+        self.newline = model.newline
+
+    def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+        # Of the same type as a tensor that is computed, since a graph's output cannot be a weight itself
+        return self.vision(pixel_values), self.newline + 0
+
+
+class Encoder(NamedTuple):
+    """A file that reads pictures: its module, the sides of the pictures that it takes, and its outputs, the first of which are features."""
+
+    file: str
+    module: nn.Module
+    sides: dict[str, int]
+    outputs: list[str]
+
+
+ENCODERS: dict[type[Pocket], Callable[[Pocket], list[Encoder]]] = {
+    Pocket: lambda m: [Encoder("vision_encoder", m.vision, {"pixel_values": m.config.image}, ["image_features"])],
+    Tiles: lambda m: [Encoder("vision_encoder", TilesEncoder(m), {"pixel_values": m.config.image}, ["image_features", "image_newline"])],
+}
+
+
 class Merged(nn.Module):
     def __init__(self, model: Pocket):
         super().__init__()
@@ -43,10 +69,6 @@ class Merged(nn.Module):
     def forward(self, inputs_embeds: Tensor, attention_mask: Tensor, position_ids: Tensor, *past: Tensor):
         logits, present = self.decoder(inputs_embeds, attention_mask, position_ids, list(past))
         return (logits, *present)
-
-
-def cache_names(c: Config, stem: str) -> list[str]:
-    return [f"{stem}.{i}.{part}" for i in range(c.blocks) for part in ("key", "value")]
 
 
 def name_matrices(graph: onnx.ModelProto, module: nn.Module) -> None:
@@ -63,7 +85,7 @@ def name_matrices(graph: onnx.ModelProto, module: nn.Module) -> None:
 
 
 def write_graphs(model: Pocket, folder: Path) -> None:
-    """Export the three graphs, check them and infer their shapes."""
+    """Export the graphs, check them and infer their shapes."""
     c = model.config
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -80,8 +102,9 @@ def write_graphs(model: Pocket, folder: Path) -> None:
 
     batch_only = {0: "batch_size"}
     sequence = {0: "batch_size", 1: "sequence_length"}
-    save(model.vision, (torch.zeros(2, 3, c.image, c.image),), "vision_encoder", ["pixel_values"], ["image_features"],
-         {"pixel_values": batch_only, "image_features": batch_only})
+    for e in ENCODERS[type(model)](model):
+        pixels = tuple(torch.zeros(2, 3, side, side) for side in e.sides.values())
+        save(e.module, pixels, e.file, list(e.sides), e.outputs, {name: batch_only for name in [*e.sides, e.outputs[0]]})
     save(Embed(model), (torch.ones(2, 5, dtype=torch.int64),), "embed_tokens", ["input_ids"], ["inputs_embeds"],
          {"input_ids": sequence, "inputs_embeds": sequence})
     past = [torch.zeros(2, c.heads, 3, c.head) for _ in range(2 * c.blocks)]
@@ -95,147 +118,22 @@ def write_graphs(model: Pocket, folder: Path) -> None:
          ["logits", *cache_names(c, "present")], axes)
 
 
-def write_configs(c: Config, folder: Path) -> None:
-    """config.json, generation_config.json, preprocessor_config.json and the tokenizer's files."""
-    def save(name: str, content: dict) -> None:
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
-
-    special = {"bos_token_id": tokens.BOS, "eos_token_id": tokens.EOS, "pad_token_id": tokens.PAD}
-    save("config.json", {
-        "architectures": ["LlavaForConditionalGeneration"],
-        "model_type": "llava",
-        "ignore_index": -100,
-        "image_token_index": tokens.IMAGE,
-        "image_seq_length": c.tokens,
-        "projector_hidden_act": "gelu",
-        "multimodal_projector_bias": True,
-        "vision_feature_layer": -1,
-        "vision_feature_select_strategy": "full",
-        "tie_word_embeddings": True,
-        "torch_dtype": "float32",
-        **special,
-        "text_config": {
-            "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": c.vocab, "hidden_size": c.width,
-            "intermediate_size": c.mlp, "num_hidden_layers": c.blocks, "num_attention_heads": c.heads,
-            "num_key_value_heads": c.heads, "head_dim": c.head, "max_position_embeddings": c.positions, "rms_norm_eps": c.eps,
-            "rope_theta": c.theta, "hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": True,
-            "use_cache": True, "torch_dtype": "float32", **special,
-        },
-        "vision_config": {
-            "model_type": "clip_vision_model", "image_size": c.image, "patch_size": c.patch, "num_channels": 3, "hidden_size": c.width,
-            "intermediate_size": c.vision_mlp, "num_hidden_layers": c.vision_blocks, "num_attention_heads": c.heads,
-            "hidden_act": "gelu", "layer_norm_eps": 1e-5, "projection_dim": c.width,
-        },
-    })
-    save("generation_config.json", {**special, "do_sample": False, "max_new_tokens": 40})
-    size = {"height": c.image, "width": c.image}
-    save("preprocessor_config.json", {
-        "image_processor_type": "CLIPImageProcessor", "processor_class": "LlavaProcessor",
-        "do_convert_rgb": True, "do_resize": True, "size": size, "resample": 3, "do_center_crop": False, "crop_size": size,
-        "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
-    })
-    save("processor_config.json", {
-        "processor_class": "LlavaProcessor", "image_token": "<image>", "patch_size": c.patch,
-        "vision_feature_select_strategy": "full", "num_additional_image_tokens": 0,
-    })
-    tokens.write_config(folder)
-
-
-class Sessions:
-    """The three graphs in onnxruntime."""
-
-    def __init__(self, folder: Path, c: Config):
-        self.config = c
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.vision, self.embed, self.decoder = (
-            ort.InferenceSession(str(folder / f"{n}.onnx"), options, providers=["CPUExecutionProvider"])
-            for n in ("vision_encoder", "embed_tokens", "decoder_model_merged")
-        )
-
-    def prompt(self, pixels: np.ndarray, ids: list[int]) -> np.ndarray:
-        x = self.embed.run(None, {"input_ids": np.array([ids], np.int64)})[0].copy()
-        x[0, np.array(ids) == tokens.IMAGE] = self.vision.run(None, {"pixel_values": pixels})[0][0]
-        return x
-
-    def step(self, x: np.ndarray, past: list[np.ndarray] | None) -> tuple[np.ndarray, list[np.ndarray]]:
-        c = self.config
-        past = past or [np.zeros((x.shape[0], c.heads, 0, c.head), np.float32) for _ in range(2 * c.blocks)]
-        start, total = past[0].shape[2], past[0].shape[2] + x.shape[1]
-        feeds = {"inputs_embeds": x, "attention_mask": np.ones((x.shape[0], total), np.int64),
-                 "position_ids": np.broadcast_to(np.arange(start, total), (x.shape[0], x.shape[1])).astype(np.int64)}
-        feeds |= dict(zip(cache_names(c, "past_key_values"), past))
-        logits, *present = self.decoder.run(None, feeds)
-        return logits, present
-
-    def greedy(self, pixels: np.ndarray, ids: list[int], most: int = 40) -> list[int]:
-        logits, past = self.step(self.prompt(pixels, ids), None)
-        out: list[int] = []
-        while len(out) < most:
-            out.append(int(logits[0, -1].argmax()))
-            if out[-1] == tokens.EOS:
-                break
-            logits, past = self.step(self.embed.run(None, {"input_ids": np.array([[out[-1]]], np.int64)})[0], past)
-        return out
-
-
-def verify(model: Pocket, folder: Path, scenes: int = 12) -> None:
-    """onnxruntime agrees with PyTorch: logits within 1e-4, cached steps with full prefill, left padding, greedy answers."""
-    sessions = Sessions(folder / "onnx", model.config)
-    compared, worst, cached = 0, 0.0, 0.0
-    for index in range(scenes):
-        drawn, rng = scene(31, index)
-        pixels = np.asarray(reduced(drawn.image), np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
-        for kind in KINDS:
-            item = ask(kind, drawn, rng)
-            if item is None:
-                continue
-            prompt, answer = tokens.prompt(item.question), tokens.answer_ids(item.answer)
-            ids = prompt + answer
-            with torch.no_grad():
-                image = model.vision(torch.from_numpy(pixels))
-                x = model.merge(torch.tensor([ids]), image)
-                want = model.decoder(x, torch.ones(1, len(ids), dtype=torch.int64), torch.arange(len(ids))[None], model.empty(1))[0].numpy()
-            whole = sessions.prompt(pixels, ids)
-            got, _ = sessions.step(whole, None)
-            worst = max(worst, float(np.abs(got - want).max()))
-            first, past = sessions.step(whole[:, : len(prompt)], None)
-            rest, past = sessions.step(whole[:, len(prompt) : -1], past)
-            final, _ = sessions.step(whole[:, -1:], past)
-            cached = max(cached, float(np.abs(np.concatenate([first, rest, final], 1) - got).max()))
-            expect = answer_greedily(model, torch.from_numpy(pixels), [item.question])[0]
-            assert sessions.greedy(pixels, prompt) == expect, item
-            compared += 1
-    # A left-padded row of a batch gives what the row gives alone.
-    pad = 7
-    padded = np.concatenate([np.repeat(whole[:, :1], pad, 1), whole], 1)
-    mask = np.concatenate([np.zeros((1, pad)), np.ones((1, whole.shape[1]))], 1).astype(np.int64)
-    positions = np.maximum(mask.cumsum(1) - 1, 0)
-    feeds = {"inputs_embeds": padded, "attention_mask": mask, "position_ids": positions}
-    empty = np.zeros((1, model.config.heads, 0, model.config.head), np.float32)
-    feeds |= {n: empty for n in cache_names(model.config, "past_key_values")}
-    left = float(np.abs(sessions.decoder.run(["logits"], feeds)[0][:, pad:] - got).max())
-    print(f"{compared} questions: greedy answers equal; largest difference of logits {worst:.1e}, cached {cached:.1e}, padded {left:.1e}")
-    assert max(worst, cached, left) < 1e-4
-
-
-def load(path: Path | None = None) -> Pocket:
-    """The averaged weights of a checkpoint, in float32."""
-    saved = torch.load(path or CHECKPOINTS / "last.pt")
-    model = Pocket(Config(**saved["config"]))
-    model.load_state_dict(saved["average"])
+def load(name: str) -> Pocket:
+    """The averaged weights of a model's checkpoint, in float32."""
+    model = VARIANTS[name].build()
+    model.load_state_dict(torch.load(CHECKPOINTS / f"{name}.pt")["average"])
     return model.eval()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=None)
+    parser.add_argument("--model", choices=VARIANTS, default="pocket")
     o = parser.parse_args()
-    model = load(o.checkpoint)
-    write_configs(model.config, FOLDER)
-    write_graphs(model, FOLDER / "onnx")
-    verify(model, FOLDER)
-    for path in sorted((FOLDER / "onnx").iterdir()):
+    model, folder = load(o.model), MODELS / o.model
+    write_graphs(model, folder / "onnx")
+    write_configs(model, folder)
+    verify(model, VARIANTS[o.model].sight, folder)
+    for path in sorted((folder / "onnx").iterdir()):
         print(path.name, path.stat().st_size)
 
 
