@@ -11,6 +11,8 @@ export { compare } from './compare.ts';
 export type { CompareOptions } from './compare.ts';
 export { evaluate } from './evaluate.ts';
 export type { EvaluateOptions } from './evaluate.ts';
+export type { Check } from './explain-again.ts';
+export type { WordTruth } from './metrics/word-iou.ts';
 export { EvaluationResult } from './evaluation-result.ts';
 export type { Measure } from './evaluation-result.ts';
 export type { PixelMask } from './metrics/pointing-game.ts';

@@ -2,6 +2,7 @@ import { describeModel, generateAnswer, tokenizeAnswer } from './model-tasks.ts'
 import { evaluate } from './tasks/evaluate.ts';
 import { explain } from './tasks/explain.ts';
 import { selectTokens } from './tasks/select-tokens.ts';
+import { shuffledModel } from './tasks/shuffle-weights.ts';
 
 /** Every request that the engine answers, by name. */
 export const TASKS = {
@@ -11,6 +12,7 @@ export const TASKS = {
   selectTokens,
   explain,
   evaluate,
+  shuffledModel,
 } as const;
 
 export type TaskName = keyof typeof TASKS;

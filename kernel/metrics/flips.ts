@@ -11,7 +11,10 @@ export interface Flips {
 
 /**
  * Does the answer itself change? The model answers anew, from a picture without the most salient cells, and from one with nothing else. It
- * is independent of probabilities, and of what was optimised.
+ * is independent of probabilities, and of what was optimised. Over several answers both are rates, 0 … 1: flips when deleted are better the more,
+ * flips when kept the fewer.
+ *
+ * Source: the protocol of AnswerMap, which deletes 12.5 %.
  * @param map saliency
  * @param share of the cells that count as the most salient
  * @param answerOf the model's own answer to the question about the picture seen through a mask

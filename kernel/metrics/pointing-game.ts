@@ -14,6 +14,8 @@ const TIE = 1e-6;
 /**
  * Whether a map's maximum, up-sampled to the picture, lies inside: 1 or 0. Where several pixels share the maximum (a mask that
  * saturates), the share of them that lies inside: what a random choice among them would hit. A map that is flat points nowhere: 0.
+ *
+ * Source: Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 2018 (arXiv 1608.00507), without its tolerance of 15 pixels.
  */
 export function pointingGame(map: Mask, { height, width, data }: PixelMask): number {
   const pixels = bilinear(map.rows, map.cols, height, width).up(map.data);

@@ -8,5 +8,6 @@ import type { Mask } from '../attribution/scorer.ts';
  */
 export function rankCorrelation(a: Mask, b: Mask): number {
   const correlation = sampleRankCorrelation([...a.data], [...resampled(b, a.rows, a.cols).data]);
-  return Number.isFinite(correlation) ? correlation : 0;
+  // Rounding can carry it beyond 1.
+  return Number.isFinite(correlation) ? Math.min(Math.max(correlation, -1), 1) : 0;
 }

@@ -30,14 +30,20 @@ function stepsOf(cells: number, steps: number): { readonly size: number; readonl
 }
 
 /** How many evaluations `removalCurves` takes for a map of so many cells. */
-export const removalEvaluations = (cells: number, steps = STEPS): number => 2 + 2 * stepsOf(cells, steps).count;
+export const removalEvaluations = (cells: number, steps = STEPS): number => 2 * stepsOf(cells, steps).count;
+
+/** A curve's score without normalisation: the mean probability along it, 0 … 1. */
+export const rawScore = ({ score }: Curve, { image, nothing }: Pick<RemovalCurves, 'image' | 'nothing'>): number =>
+  score * (image - nothing) + nothing;
 
 /**
  * Deletion and insertion: cells are taken away from the image (brought back to the baseline) in the order of their saliency,
  * and the answer is scored after each step. The score s is the mean probability of the explained tokens, normalised as
  * (s − s_baseline)/(s_image − s_baseline), and a curve's score is its mean over the steps. Deletion is better the lower,
- * insertion the higher. A map that only fits the baseline it was optimised with scores well there and badly with another:
- * measure with several.
+ * insertion the higher; both lie near 0 … 1, and beyond where a part of the image says more, or less, than all or nothing of it. A map that only
+ * fits the baseline it was optimised with scores well there and badly with another: measure with several.
+ *
+ * Source: Petsiuk, Das, Saenko, "RISE", BMVC 2018 (arXiv 1806.07421); normalised and over tokens as in Xing et al. (arXiv 2503.13891), section 4.
  *
  * @param map saliency; ties are taken in reading order
  * @param tokens indexes of the explained tokens
@@ -59,16 +65,17 @@ export async function removalCurves(
     for (const cell of order.slice(0, count)) data[cell] = inside;
     return { ...map, data };
   };
-  const masks = [marked(0, 0), marked(0, 1), ...counts.map((n) => marked(n, 0)), ...counts.map((n) => marked(n, 1))];
+  const masks = [...counts.map((n) => marked(n, 0)), ...counts.map((n) => marked(n, 1))];
   const answers = await scorer.logp(masks.map((mask) => ({ mask, baseline })));
   const scores = answers.map((logp) => mean(tokens.map((t) => Math.exp(logp[t]!))));
-  const [image, nothing] = [scores[0]!, scores[1]!];
+  // The last step of deletion leaves nothing of the image, and that of insertion all of it.
+  const [nothing, image] = [scores[count - 1]!, scores.at(-1)!];
   if (Math.abs(image - nothing) < LEAST_DIFFERENCE) return undefined;
 
   const x = counts.map((count) => count / cells);
   const curve = (kind: Curve['kind'], from: number): Curve => {
-    const y = scores.slice(from, from + counts.length).map((score) => (score - nothing) / (image - nothing));
+    const y = scores.slice(from, from + count).map((score) => (score - nothing) / (image - nothing));
     return { kind, baseline, x, y, score: mean(y) };
   };
-  return { deletion: curve('deletion', 2), insertion: curve('insertion', 2 + counts.length), image, nothing };
+  return { deletion: curve('deletion', 0), insertion: curve('insertion', count), image, nothing };
 }

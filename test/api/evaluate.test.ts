@@ -76,6 +76,35 @@ describe('evaluate()', function () {
     assert.equal((await evaluate(read, { baselines: ['black'], image: picturePath(scene) })).count, 1);
   });
 
+  it('checks that the map stays with another seed and a moved picture, and goes with the weights', async () => {
+    const { means, measures } = await evaluate(result, {
+      baselines: ['black'],
+      steps: 4,
+      checks: ['seed', 'shift', 'weights'],
+    });
+    assert.ok(means['seed stability']! > 0.5 && means['shift stability']! > 0.5, JSON.stringify(means));
+    assert.ok(means['seed stability']! < 1, 'another seed makes another map');
+    assert.ok(means['untrained likeness']! < means['seed stability']!, JSON.stringify(means));
+    assert.equal(measures.find(({ name }) => name === 'untrained likeness')!.better, 'lower');
+    assert.equal(means['gradient evaluations'], result.provenance.evaluations.gradient);
+  });
+
+  it('compares the maps of words with what the words name', async () => {
+    const words = scene.words.map(({ start, end, objects }) => ({
+      start,
+      end,
+      truth: regionOf(scene, evidence, objects),
+    }));
+    const options = { image: picturePath(scene), question: scene.question, metrics: false } as const;
+    const all = await explain({ ...options, tokens: 'all', method: 'input-x-gradient' });
+    assert.equal(all.answer.trim(), scene.answer);
+    const { means } = await evaluate(all, { words, baselines: ['black'], steps: 4 });
+    for (const name of ['Obj-IoU', 'Func-IoU', 'F1-IoU']) {
+      assert.ok(means[name]! > 0 && means[name]! <= 1, `${name} ${means[name]}`);
+    }
+    await assert.rejects(evaluate(result, { words, baselines: ['black'], steps: 4 }), /needs maps of single tokens/);
+  });
+
   it('refuses what is no explanation', async () => {
     await assert.rejects(evaluate({} as ExplanationResult), /takes an explanation or a list/);
     await assert.rejects(evaluate(result, { truth: [] }), /"truth" has 0 entries for 1/);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Mask } from '../../kernel/attribution/scorer.ts';
 import { energyInside } from '../../kernel/metrics/energy-inside.ts';
-import { otsuLevel, regionIou } from '../../kernel/metrics/region-iou.ts';
+import { otsuLevel, otsuThreshold } from '../../kernel/metrics/otsu.ts';
+import { regionIou } from '../../kernel/metrics/region-iou.ts';
 
 const map = (cols: number, ...data: number[]): Mask => ({
   rows: data.length / cols,
@@ -75,5 +76,11 @@ describe('IoU with a region', () => {
     histogram.fill(4, 180, 200);
     const level = otsuLevel(histogram);
     assert.ok(level >= 30 && level <= 180, `${level}`);
+  });
+
+  it('gives the value that parts a map’s two heaps, and a flat map’s own value', () => {
+    const threshold = otsuThreshold(Float32Array.of(0, 0.1, 0.2, 0.8, 0.9, 1));
+    assert.ok(threshold > 0.2 && threshold <= 0.8, `${threshold}`);
+    assert.equal(otsuThreshold(Float32Array.of(3, 3)), 3);
   });
 });

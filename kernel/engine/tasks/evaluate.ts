@@ -6,6 +6,7 @@ import { LensError } from '../../errors.ts';
 import { blended } from '../../image/blend.ts';
 import { decodeImage } from '../../image/decode.ts';
 import { flips } from '../../metrics/flips.ts';
+import { measured } from '../../metrics/metrics.ts';
 import { removalCurves } from '../../metrics/removal-curves.ts';
 import { ImageParam, ModelParam } from '../params.ts';
 import type { Task } from '../task.ts';
@@ -23,23 +24,23 @@ const EvaluateParams = z.strictObject({
   answer: z.string(),
   /** Whether the model gave the answer by itself: only then can it be seen to change. */
   generated: z.boolean(),
+  /** That it gave at most. */
+  maxNewTokens: z.int().min(1).default(64),
   /** Indexes of the explained tokens. */
   tokens: z.array(z.int().min(0)).min(1),
   map: z.custom<Mask>((map) => typeof map === 'object'),
   baselines: z.array(z.enum(BASELINES)).min(1),
+  /** Of the curves; as the paper has it where absent. */
+  steps: z.int().min(1).optional(),
   seed: z.int().min(0),
 });
 export type EvaluateParams = z.infer<typeof EvaluateParams>;
-
-/** How much of a curve lies under it without normalisation: the mean probability along it. */
-const raw = (y: readonly number[], image: number, nothing: number): number =>
-  y.reduce((sum, value) => sum + value * (image - nothing) + nothing, 0) / y.length;
 
 /** Measures one joint map anew, with every baseline: deletion and insertion, normalised and raw, and whether the answer flips. */
 export const evaluate: Task<EvaluateParams, readonly Metric[]> = {
   params: EvaluateParams,
   async run({ params, models, signal, onProgress }) {
-    const { question, answer, tokens, map, baselines, seed } = params;
+    const { question, answer, tokens, map, baselines, steps, seed } = params;
     const [model, picture] = await Promise.all([models.open(params.model), decodeImage(params.image)]);
     if (picture.hash !== params.imageHash) {
       throw new LensError(
@@ -48,25 +49,21 @@ export const evaluate: Task<EvaluateParams, readonly Metric[]> = {
       );
     }
     const scorer = await model.scorer(picture, question, answer, { seed, signal });
+    // An answer that has become longer is another one, however long it would have been.
+    const maxNewTokens = Math.min(scorer.tokenCount + 1, params.maxNewTokens);
     const metrics: Metric[] = [];
     for (const [step, baseline] of baselines.entries()) {
       onProgress({ stage: `removing (${baseline})`, step, steps: baselines.length });
       throwIfAborted(signal);
-      const curves = await removalCurves(scorer, map, tokens, { baseline });
-      for (const name of ['deletion', 'insertion'] as const) {
-        if (curves === undefined) continue;
-        const better = name === 'deletion' ? 'lower' : 'higher';
-        const { score, y } = curves[name];
-        metrics.push({ name: `${name} (${baseline})`, value: score, better });
-        metrics.push({ name: `raw ${name} (${baseline})`, value: raw(y, curves.image, curves.nothing), better });
-      }
+      const curves = await removalCurves(scorer, map, tokens, { baseline, ...(steps && { steps }) });
+      if (curves) metrics.push(...measured('curves', curves, baseline));
       if (!params.generated) continue;
-      const { deleted, kept } = await flips(map, FLIP_SHARE, answer, async (mask) => {
+      const flipped = await flips(map, FLIP_SHARE, answer, async (mask) => {
         throwIfAborted(signal);
-        return (await model.answer(await blended(picture, baseline, mask, seed), question, { signal })).text;
+        const seen = await blended(picture, baseline, mask, seed);
+        return (await model.answer(seen, question, { signal, maxNewTokens })).text;
       });
-      metrics.push({ name: `flips when deleted (${baseline})`, value: Number(deleted), better: 'higher' });
-      metrics.push({ name: `flips when kept (${baseline})`, value: Number(kept), better: 'lower' });
+      metrics.push(...measured('flips', flipped, baseline));
     }
     onProgress({ stage: 'removing', step: baselines.length, steps: baselines.length });
     return metrics;
