@@ -162,11 +162,11 @@ def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor
 
 def optimizers_of(trainee: Trainee, variant: Variant) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the transformer blocks, AdamW for everything else. The `share` of each group is that of the learning rate."""
-    slow = tuple(f"model.{part}" for part in variant.slow)
     groups: dict[tuple[float, bool, bool], list[Tensor]] = {}
     for name, p in trainee.named_parameters():
         if p.requires_grad:
-            key = (0.25 if slow and name.startswith(slow) else 1.0, p.ndim == 2 and bool(BLOCK.search(name)), p.ndim > 1)
+            share = next((share for part, share in variant.slow.items() if name.startswith(f"model.{part}")), 1.0)
+            key = (share, p.ndim == 2 and bool(BLOCK.search(name)), p.ndim > 1)
             groups.setdefault(key, []).append(p)
     muon = [{"params": ps, "share": share} for (share, inner, _), ps in groups.items() if inner]
     adam = [{"params": ps, "share": share, "weight_decay": 0.02 if matrix else 0.0} for (share, inner, matrix), ps in groups.items() if not inner]

@@ -1,7 +1,7 @@
 """The models that can be trained, by name: what each starts from, what it is shown and what of it learns."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .duo import Duo, doubled
@@ -19,14 +19,15 @@ MODELS = Path(__file__).parent.parent / "models"
 class Variant:
     """`build` gives the model with weights of no meaning, `start` (where it is another) as it is before its first step of training.
 
-    Parameters whose names begin with one of `frozen` do not learn; those of `slow` have learned before and do so at a quarter of the rate.
+    Parameters whose names begin with one of `frozen` do not learn; those of `slow` have learned before and do so at that share of
+    the rate.
     """
 
     build: Callable[[], Pocket]
     start: Callable[[], Pocket] | None = None
     sight: Sight = Sight()
     frozen: tuple[str, ...] = ()
-    slow: tuple[str, ...] = ()
+    slow: Mapping[str, float] = field(default_factory=dict)
     encoder_frozen: bool = False
     rate: float = 2.5e-3
     warmup: int = 200
@@ -38,7 +39,8 @@ class Variant:
 VARIANTS = {
     "pocket": Variant(Pocket),
     "pocket-tiles": Variant(
-        Tiles, lambda: tiled(trained("pocket")), Sight(scales=(SMALL, SMALL, 1), tiles=2), rate=1.5e-3, warmup=60, batch=8, average=0.995,
+        Tiles, lambda: tiled(trained("pocket")), Sight(scales=(SMALL, SMALL, 1), tiles=2),
+        slow={"vision": 0.25, "decoder": 0.5}, rate=1.2e-3, warmup=60, batch=8, average=0.995,
     ),
     "pocket-large": Variant(
         lambda: Pocket(LARGE), lambda: grow(trained("pocket"), LARGE),
@@ -47,7 +49,7 @@ VARIANTS = {
     "pocket-duo": Variant(
         Duo, lambda: doubled(trained("pocket")), Sight(scales=(1, SMALL, SMALL), views=(96, 192), hidden=0.15),
         frozen=("vision.low", *(f"vision.high.stem.{i}." for i in range(5))),
-        slow=("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), rate=1.6e-3, warmup=60, batch=20,
+        slow=dict.fromkeys(("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), 0.25), rate=1.6e-3, warmup=60, batch=20,
     ),
 }
 
