@@ -42,8 +42,7 @@ class TilesEncoder(nn.Module):
         self.newline = model.newline
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
-        # Of the same type as a tensor that is computed, since a graph's output cannot be a weight itself
-        return self.vision(pixel_values), self.newline + 0
+        return self.vision(pixel_values), self.newline
 
 
 class Encoder(NamedTuple):
