@@ -48,6 +48,13 @@ export interface QuestionOptions extends CallOptions {
   readonly maxNewTokens?: number | undefined;
   /** Seeds all noise: the same seed gives the same result. Default 0. */
   readonly seed?: number | undefined;
+  /**
+   * Right answers, any of which will do: the result then says whether the answer is right, by exact match after case, punctuation,
+   * articles and number words have been made the same.
+   */
+  readonly references?: string | readonly string[] | undefined;
+  /** Options of a multiple-choice question in their order (A, B, …); references and answer may be letters then, or texts of options. */
+  readonly choices?: readonly string[] | undefined;
 }
 
 export interface ExplainOptions extends QuestionOptions {
@@ -93,14 +100,25 @@ const Image = z
   )
   .transform((image) => portableImage(image));
 
-const CALL_SHAPE = {
+/** What every call that may take long accepts. */
+export const CALL_SHAPE = {
   signal: z.custom<AbortSignal>((s) => s instanceof AbortSignal, 'It must be an AbortSignal').optional(),
   onProgress: z
     .custom<(progress: Progress) => void>((f) => typeof f === 'function', 'It must be a function')
     .optional(),
 } as const;
 
-const FROM_THE_CALLER = { image: Image, model: Model.prefault(defaultModel), ...CALL_SHAPE } as const;
+const References = z
+  .union([z.string(), z.array(z.string()).min(1)], 'It must be an answer or a list of acceptable answers')
+  .transform((references) => [references].flat());
+
+const FROM_THE_CALLER = {
+  image: Image,
+  model: Model.prefault(defaultModel),
+  references: References.optional(),
+  choices: z.array(z.string().min(1)).min(2).max(26).optional(),
+  ...CALL_SHAPE,
+} as const;
 
 export const LoadModelOptionsSchema = z.strictObject({
   ...CALL_SHAPE,

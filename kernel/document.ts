@@ -55,6 +55,10 @@ export interface Explanation {
   readonly curves: readonly Curve[];
   /** Scalar results by name, for instance deletion, insertion. */
   readonly metrics: readonly Metric[];
+  /** The smallest share of the image that holds half of the joint map's heat, 0 … ½. */
+  readonly focus?: number;
+  /** Whether the answer is right, where the caller said what is. */
+  readonly correctness?: Correctness;
   readonly provenance: Provenance;
 }
 
@@ -131,6 +135,15 @@ export interface Metric {
   readonly interval?: readonly [number, number];
   /** Whether a higher or a lower value is better, if either. */
   readonly better?: 'higher' | 'lower';
+}
+
+/** An answer held against those that are acceptable. */
+export interface Correctness {
+  readonly correct: boolean;
+  /** Acceptable answers; with choices, letters or texts of the right ones. */
+  readonly references: readonly string[];
+  /** What there was to choose from: A, B, … */
+  readonly choices?: readonly string[];
 }
 
 /** Everything needed to make the result again. */

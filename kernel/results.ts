@@ -114,6 +114,11 @@ export class SelectionResult extends LensResult {
     return this.explanation.dependsOnImage;
   }
 
+  /** Whether the answer is right; undefined where no references were given. */
+  get correct(): boolean | undefined {
+    return this.explanation.correctness?.correct;
+  }
+
   get provenance(): Provenance {
     return this.explanation.provenance;
   }
@@ -156,6 +161,11 @@ export class ExplanationResult extends SelectionResult {
   /** The joint map of all selected tokens. */
   get map(): ResultMap | undefined {
     return this.maps.find(({ role }) => role === 'joint');
+  }
+
+  /** The smallest share of the image that holds half of the joint map's heat, 0 … ½; undefined without a map. */
+  get focus(): number | undefined {
+    return this.explanation.focus;
   }
 
   get curves(): readonly Curve[] {

@@ -1,5 +1,6 @@
 import { SelectTokensOptionsSchema } from './call-options.ts';
 import type { QuestionOptions } from './call-options.ts';
+import { correctnessOf } from './correctness.ts';
 import { defaultEngine } from './default-engine.ts';
 import { SCHEMA_VERSION } from './document.ts';
 import { checked } from './options.ts';
@@ -11,12 +12,16 @@ import { SelectionResult } from './results.ts';
  * @throws LensError and AbortError as `explain`
  */
 export async function selectTokens(options: QuestionOptions): Promise<SelectionResult> {
-  const { signal, onProgress, ...params } = checked(SelectTokensOptionsSchema, options, 'selectTokens()');
+  const { signal, onProgress, references, choices, ...params } = checked(
+    SelectTokensOptionsSchema,
+    options,
+    'selectTokens()',
+  );
   const { image, explanation } = await defaultEngine().call('selectTokens', params, { signal, onProgress });
   return new SelectionResult({
     schemaVersion: SCHEMA_VERSION,
     kind: 'selection',
     images: [image],
-    explanations: [explanation],
+    explanations: [{ ...explanation, ...correctnessOf(explanation, references, choices) }],
   });
 }

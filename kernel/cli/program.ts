@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultModel } from '../defaults.ts';
 import { packageVersion } from '../model/embedded.ts';
+import { datasetCommand, type DatasetFlags } from './dataset.ts';
 import { demoCommand } from './demo.ts';
 import { jupyterInstallCommand, jupyterUninstallCommand, type PlaceFlags } from './jupyter.ts';
 import { explainCommand, type ExplainFlags } from './explain.ts';
@@ -45,6 +46,26 @@ export function createProgram(signal: AbortSignal): Command {
     .option('--no-per-token', 'only the joint map, no map for each token')
     .option('--no-metrics', 'do not measure deletion and insertion')
     .action((image: string, question: string, flags: ExplainFlags) => explainCommand(image, question, flags, signal));
+
+  program
+    .command('dataset')
+    .description('explain the answers to all questions of a benchmark; goes on where it stopped')
+    .argument('<questions>', "the questions' file, or the benchmark's folder: MMVP, CV-Bench, LLaVA-Bench, MMStar")
+    .requiredOption('-r, --results <file>', 'the DuckDB file that results are kept in, made where there is none')
+    .option('-o, --output <file>', 'write the results as .parquet, .csv, .json or .md too; repeatable', collect, [])
+    .option('-m, --model <model>', 'as for explain; repeatable', collect, [])
+    .option('--method <name>', 'attribution method; repeatable', collect, [])
+    .option('--preset <name>', "a named set of the method's options: default, paper")
+    .option('--format <name>', 'of the questions, where it cannot be told: mmvp, cv-bench, llava-bench, mmstar')
+    .option('--images <folder>', 'folder with the pictures, where it is not the one of the benchmark')
+    .option('--choices', 'let the model choose from the options instead of answering in its own words')
+    .option('--limit <integer>', 'only so many samples, the first ones', number)
+    .option('--seed <integer>', 'seed of all noise', number)
+    .option('--max-new-tokens <integer>', 'greatest length of an answer', number)
+    .option('--per-token', 'also a map for each token')
+    .option('--no-metrics', 'do not measure deletion and insertion')
+    .option('--retry-failed', 'try samples again that have failed before')
+    .action((questions: string, flags: DatasetFlags) => datasetCommand(questions, flags, signal));
 
   program
     .command('run')

@@ -18,6 +18,7 @@ const LONG_CALLS: Readonly<Record<string, number>> = {
   selectTokens: 0,
   compare: 0,
   evaluate: 1,
+  explainDataset: 1,
 };
 
 /** Types in scope beside them: what a cell is likely to name. */
@@ -27,6 +28,9 @@ const TYPES = [
   'BaselineName',
   'CompareOptions',
   'Curve',
+  'DatasetRow',
+  'DatasetSample',
+  'ExplainDatasetOptions',
   'ExplainOptions',
   'Explanation',
   'LensDocument',

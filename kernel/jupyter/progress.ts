@@ -36,14 +36,15 @@ export function duration(milliseconds: number): string {
  */
 export function formatProgress(progress: Progress, elapsed: number): string {
   if (progress.unit === 'bytes') return formatBytes(progress);
-  const { stage, step, steps, loss, remainingMs } = progress;
-  const rate = elapsed > 0 ? (step * 1000) / elapsed : 0;
+  const { stage, step, steps, loss, remainingMs, part } = progress;
+  const rate = progress.rate ?? (elapsed > 0 ? (step * 1000) / elapsed : 0);
   const remaining = remainingMs ?? (rate > 0 ? ((steps - step) * 1000) / rate : undefined);
   return [
     `${stage} |${bar(steps > 0 ? step / steps : 0)}| ${step}/${steps}`,
     ...(rate > 0 ? [`${rate.toPrecision(2)} steps/s`] : []),
     ...(remaining !== undefined && step < steps ? [`${duration(remaining)} left`] : []),
     ...(loss === undefined ? [] : [`loss ${loss.toPrecision(3)}`]),
+    ...(part === undefined ? [] : [part]),
   ].join(', ');
 }
 
