@@ -13,7 +13,7 @@ import { createVSIX } from '@vscode/vsce';
 import { LensError } from '../../kernel/errors.ts';
 import { packageFolder } from '../../kernel/model/embedded.ts';
 import { packagesFor, type Lock, type Placed } from './locked-packages.ts';
-import { isNeeded, UNUSED } from './runtime-files.ts';
+import { isNeeded, LEFT_OUT, UNUSED } from './runtime-files.ts';
 import { targetNamed, type Target } from './targets.ts';
 
 const run = promisify(execFile);
@@ -119,7 +119,7 @@ async function importedPackages(root: string, names: readonly string[]): Promise
   const dist = path.join(root, 'dist');
   const bundles = (await readdir(dist)).filter((file) => /\.c?js$/.test(file) && !/^(page|renderer)\.js$/.test(file));
   const text = (await Promise.all(bundles.map((file) => readFile(path.join(dist, file), 'utf8')))).join('\n');
-  return names.filter((name) => new RegExp(`["'\`]${name}["'\`/]`).test(text));
+  return names.filter((name) => !LEFT_OUT.has(name) && new RegExp(`["'\`]${name}["'\`/]`).test(text));
 }
 
 /** A package of another platform, which is not installed here. @returns its folder, in a temporary one */

@@ -16,6 +16,9 @@ export const UNUSED: Readonly<Record<string, readonly string[]>> = {
   sharp: ['@img/sharp-wasm32'],
 };
 
+/** Packages that the extension comes without, for their weight; their use says what to install. */
+export const LEFT_OUT: ReadonlySet<string> = new Set(['@duckdb/node-api']);
+
 /** Documents, tests, sources of compiled files, and what only a compiler or an editor reads. */
 const NEVER =
   /(^|\/)(\.[^/]*|docs?|tests?|__tests__|examples?|benchmarks?|coverage|AUTHORS|CHANGELOG[^/]*|HISTORY[^/]*|README[^/]*|CONTRIBUTING[^/]*|tsconfig[^/]*|binding\.gyp)(\/|$)|\.(map|flow|markdown|md|d\.[cm]?ts|[cm]?ts|tsx|h|hpp|cc|cpp|gyp|gypi|tgz)$/i;
