@@ -59,7 +59,7 @@ export interface QuestionOptions extends CallOptions {
 
 export interface ExplainOptions extends QuestionOptions {
   /**
-   * The name of a method: 'igos+' (default), 'igos++', 'integrated-gradients', 'smooth-grad', 'input-x-gradient', 'grad-cam', 'occlusion', 'rise',
+   * The name of a method: 'lens' (default), 'igos+', 'igos++', 'integrated-gradients', 'smooth-grad', 'input-x-gradient', 'grad-cam', 'occlusion', 'rise',
    * 'grid-queries' or 'superpixel-search'; or an object with the name, a preset and options of
    * the method: `{ name: 'igos+', preset: 'paper', iterations: 10 }`.
    */

@@ -1,5 +1,5 @@
 import { mapMask } from './mask.ts';
-import type { GradientRequest, Mask, Noise, Scorer } from './scorer.ts';
+import type { BaselineName, GradientRequest, Mask, Noise, Scorer } from './scorer.ts';
 
 /**
  * One integrated score to evaluate: mean over α of S(α), with
@@ -13,7 +13,10 @@ export interface IntegratedTerm {
   readonly odds?: number;
   /** The steps of the integral, in (0, 1]; the paper takes k/K for k = 1 … K. */
   readonly alphas: readonly number[];
-  readonly noise: (step: number) => Noise | undefined;
+  /** The scorer's own where absent. */
+  readonly baseline?: BaselineName;
+  /** None where absent. */
+  readonly noise?: (step: number) => Noise | undefined;
 }
 
 export interface IntegratedScore {
@@ -30,19 +33,31 @@ export const evenAlphas = (count: number): number[] => Array.from({ length: coun
 export const randomAlphas = (count: number, uniform: () => number): number[] =>
   Array.from({ length: count }, (_, k) => (k + 1 - uniform()) / count);
 
+/** What each term of the golden ratio's sequence adds: no sequence covers (0, 1) more evenly at every length. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/**
+ * One place within each K-th of (0, 1], at which one of the golden ratio's sequence: over several calls they lie as even as many more
+ * steps would, without chance.
+ * @param turn how many calls went before
+ */
+export const goldenAlphas = (count: number, turn: number): number[] =>
+  Array.from({ length: count }, (_, k) => (k + 1 - ((0.5 + GOLDEN * (turn * count + k)) % 1)) / count);
+
 /** Evaluates all steps of all terms as one batch. */
 export async function integratedScores(
   scorer: Scorer,
   weights: Float32Array,
   terms: readonly IntegratedTerm[],
 ): Promise<IntegratedScore[]> {
-  const requests: GradientRequest[] = terms.flatMap(({ direction, mask, odds, alphas, noise }) =>
+  const requests: GradientRequest[] = terms.flatMap(({ direction, mask, odds, alphas, baseline, noise }) =>
     alphas.map((alpha, step) => {
-      const drawn = noise(step);
+      const drawn = noise?.(step);
       return {
         mask: mapMask(mask, direction === 'deletion' ? (m) => alpha * m : (m) => 1 - alpha * m),
         weights,
         ...(odds !== undefined && { odds }),
+        ...(baseline && { baseline }),
         ...(drawn && { noise: drawn }),
       };
     }),

@@ -7,6 +7,7 @@ import { igosPlus } from './igos-plus.ts';
 import { igosPlusPlus } from './igos-plus-plus.ts';
 import { inputXGradient } from './input-x-gradient.ts';
 import { integratedGradientsMethod } from './integrated-gradients.ts';
+import { lens } from './lens.ts';
 import type { AttributionMethod } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { rise } from './rise.ts';
@@ -24,6 +25,7 @@ function erased<Options extends object>(method: AttributionMethod<Options>): Att
 /** Every attribution method by its name. A new method is one file and one entry here. */
 export const METHODS: ReadonlyMap<string, AttributionMethod> = new Map(
   [
+    erased(lens),
     erased(igosPlus),
     erased(igosPlusPlus),
     erased(integratedGradientsMethod),
@@ -37,7 +39,7 @@ export const METHODS: ReadonlyMap<string, AttributionMethod> = new Map(
   ].map((method) => [method.name, method]),
 );
 
-export const DEFAULT_METHOD = igosPlus.name;
+export const DEFAULT_METHOD = lens.name;
 
 /** A method as users name it: its name, one of its presets, and any of its options. */
 export interface MethodChoice {
@@ -64,7 +66,13 @@ export function chosenMethod({ name, preset = 'default', ...given }: MethodChoic
   const presets: Readonly<Record<string, object>> = { default: method.defaults, ...method.presets };
   const base = Object.hasOwn(presets, preset) ? presets[preset] : undefined;
   if (!base) {
-    throw new LensError(`${name} has no preset "${preset}"`, didYouMean(preset, Object.keys(presets), 'presets'));
+    const having = [...METHODS.values()].filter((other) => Object.hasOwn(other.presets ?? {}, preset));
+    throw new LensError(
+      `${name} has no preset "${preset}"`,
+      having.length > 0
+        ? `These methods have it: ${having.map((other) => other.name).join(', ')}`
+        : didYouMean(preset, Object.keys(presets), 'presets'),
+    );
   }
   return { method, preset, options: checked(method.schema, { ...base, ...given }, `method ${name}`) };
 }

@@ -37,7 +37,7 @@ export function createProgram(signal: AbortSignal): Command {
       defaultModel(),
     )
     .option('-a, --answer <text>', "explain this answer instead of the model's own")
-    .option('--method <name>', 'attribution method: igos+, igos++, integrated-gradients, grad-cam')
+    .option('--method <name>', 'attribution method: lens, igos+, igos++, integrated-gradients, grad-cam')
     .option('--preset <name>', "a named set of the method's options: default, paper")
     .option('--baseline <name>', 'what the image is compared with: blur, black, mean, noise')
     .option('--threshold <number>', 'log-likelihood ratio above which a token depends on the image', number)

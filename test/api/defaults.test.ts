@@ -32,7 +32,7 @@ describe('defaults from the environment', () => {
     });
     const { model, method } = ExplainOptionsSchema.parse(question);
     assert.equal(model, 'pocket');
-    assert.deepEqual(method, { name: 'igos+' });
+    assert.deepEqual(method, { name: 'lens' });
   });
 
   it('say where graphs run, with the CPU for the rest', async () => {

@@ -50,11 +50,15 @@ describe('options are refused before anything is loaded', () => {
       ask({ ...GOOD, method: 'igos' }),
       /no method "igos"/,
       /Did you mean "igos\+"\?/,
-      /Known methods: igos\+, igos\+\+, integrated-gradients, .*grad-cam, .*superpixel-search/,
+      /Known methods: lens, igos\+, igos\+\+, integrated-gradients, .*grad-cam, .*superpixel-search/,
     ));
 
   it('an unknown preset, by either way of naming it', async () => {
-    await refused(ask({ ...GOOD, preset: 'papr' }), /igos\+ has no preset "papr".*"paper"/);
+    await refused(ask({ ...GOOD, method: 'igos+', preset: 'papr' }), /igos\+ has no preset "papr".*"paper"/);
+    await refused(
+      ask({ ...GOOD, preset: 'paper' }),
+      /lens has no preset "paper"\. These methods have it: igos\+, igos\+\+/,
+    );
     await refused(ask({ ...GOOD, method: { name: 'igos++', preset: 'papr' } }), /igos\+\+ has no preset "papr"/);
   });
 

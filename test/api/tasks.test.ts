@@ -112,7 +112,7 @@ describe('the explain task', () => {
       explanation.curves.map(({ baseline }) => baseline),
       ['black', 'black'],
     );
-    const asThePaper = await run({ preset: 'paper', perToken: false }, { answer: 'The red.' });
+    const asThePaper = await run({ method: 'igos+', preset: 'paper', perToken: false }, { answer: 'The red.' });
     assert.equal(asThePaper.explanation.dependsOnImage, false);
   });
 
@@ -154,7 +154,7 @@ describe('the explain task', () => {
   });
 
   it('gives the same maps for the same seed and others for another', async () => {
-    const maps = async (seed: number) => (await run({ seed, preset: 'paper' })).explanation.maps;
+    const maps = async (seed: number) => (await run({ seed, method: 'igos+', preset: 'paper' })).explanation.maps;
     assert.deepEqual(await maps(1), await maps(1));
     assert.notDeepEqual(await maps(1), await maps(2));
   });

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
 import { integratedGradients } from '../../kernel/attribution/integrated-gradients.ts';
-import { integratedScores, evenAlphas } from '../../kernel/attribution/integrated-score.ts';
+import { evenAlphas, goldenAlphas, integratedScores } from '../../kernel/attribution/integrated-score.ts';
 import { inLockstep } from '../../kernel/attribution/lockstep.ts';
 import { filledMask } from '../../kernel/attribution/mask.ts';
 import { METHODS, chosenMethod } from '../../kernel/attribution/methods.ts';
 import { nesterov, normalised } from '../../kernel/attribution/optimisers.ts';
 import type { MethodChoice } from '../../kernel/attribution/methods.ts';
-import type { AttributionContext, FeatureGradient, Mask, Progress, Scorer } from '../../kernel/attribution/scorer.ts';
+import type {
+  AttributionContext,
+  FeatureGradient,
+  GradientRequest,
+  Mask,
+  Progress,
+  Scorer,
+} from '../../kernel/attribution/scorer.ts';
 import { AbortError, LensError } from '../../kernel/errors.ts';
 import { ToyScorer, cellsIn } from './toy-scorer.ts';
 
@@ -104,7 +111,7 @@ for (const choice of everyChoice) {
 }
 
 describe('a token’s map that starts from the joint one', () => {
-  for (const choice of everyChoice.filter(({ name }) => name.startsWith('igos'))) {
+  for (const choice of everyChoice.filter(({ name }) => name === 'lens' || name.startsWith('igos'))) {
     it(`shows the token’s region alone: ${choice.name}, ${choice.preset ?? 'default'}`, async () => {
       const { method, options } = chosenMethod(choice);
       const joint = await method.attribute(toy(), BOTH, options, { seed: 0 });
@@ -241,6 +248,51 @@ describe('the integrated score', () => {
     ]);
     const [[baseline]] = (await scorer.logp([{ mask: filledMask(4, 4, 0) }])) as [Float32Array];
     assert.equal(score!.value, baseline);
+  });
+});
+
+describe('the golden ratio’s places', () => {
+  it('lie one in each K-th, and never twice at the same', () => {
+    const all = Array.from({ length: 10 }, (_, turn) => goldenAlphas(4, turn));
+    for (const alphas of all) {
+      alphas.forEach((alpha, k) => assert.ok(alpha > k / 4 && alpha <= (k + 1) / 4, `${alpha} is the ${k}th of 4`));
+    }
+    assert.equal(new Set(all.flat()).size, 40);
+  });
+
+  it('leave no gap: of 16 places, hardly two are further apart than twice their mean distance', () => {
+    const sorted = Array.from({ length: 16 }, (_, turn) => goldenAlphas(1, turn)[0]!).sort((a, b) => a - b);
+    const gaps = [...sorted, 1].map((alpha, i) => alpha - (sorted[i - 1] ?? 0));
+    assert.ok(Math.max(...gaps) < 2 / 16, `${gaps}`);
+  });
+});
+
+describe('lens', () => {
+  it('costs 20 gradients for a joint map and 8 for a token’s', async () => {
+    const { method, options } = chosenMethod({ name: 'lens' });
+    const scorer = toy();
+    const joint = await method.attribute(scorer, BOTH, options, { seed: 0 });
+    assert.deepEqual(scorer.batches, [4, 4, 4, 4, 4]);
+    await method.attribute(scorer, FIRST, options, { seed: 0 }, joint);
+    assert.equal(scorer.evaluations.gradient, 20 + 8);
+  });
+
+  it('takes its baselines in turn; own is the scorer’s', async () => {
+    const asked: (string | undefined)[][] = [];
+    const scorer = toy();
+    const listening: Scorer = Object.assign(Object.create(scorer) as Scorer, {
+      gradient: (requests: readonly GradientRequest[]) => {
+        asked.push([...new Set(requests.map(({ baseline }) => baseline))]);
+        return scorer.gradient(requests);
+      },
+    });
+    await attribute(listening, BOTH, { name: 'lens', baselines: ['own', 'noise', 'mean'] });
+    assert.deepEqual(asked, [[undefined], ['noise'], ['mean'], [undefined], ['noise']]);
+  });
+
+  it('needs no seed', async () => {
+    const [one, two] = await Promise.all([1, 2].map((seed) => attribute(toy(), BOTH, { name: 'lens' }, { seed })));
+    assert.deepEqual(one, two);
   });
 });
 
