@@ -171,7 +171,7 @@ describe('the API on the embedded model', function () {
       question: QUESTION,
       answer: ANSWER,
       tokens: ['sign'],
-      preset: 'paper',
+      method: { name: 'igos+', preset: 'paper' },
       signal: controller.signal,
       onProgress: ({ stage, step }) => {
         if (stage === 'joint map' && step === 1) controller.abort();
