@@ -4,6 +4,7 @@ import { contrasted } from './contrast.ts';
 import { goldenAlphas, integratedScores } from './integrated-score.ts';
 import { complement, filledMask, mapMask, narrowed } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
+import { noiseSeed } from './noise-seed.ts';
 import { normalised } from './optimisers.ts';
 import { stage, throwIfAborted } from './progress.ts';
 import { regulariser } from './regulariser.ts';
@@ -31,6 +32,8 @@ export interface LensOptions {
   readonly l1: number;
   /** Weight of the bilateral total variation. */
   readonly l3: number;
+  /** σ of the Gaussian noise on the blended image, in normalised pixel units, as in the paper. */
+  readonly noise: number;
   /** σ of the Gaussian that smooths the finished map, in cells. */
   readonly smoothing: number;
   /** The saliency, as a share of the greatest, that becomes one half; 0 leaves the map as it is. See `contrasted`. */
@@ -42,12 +45,13 @@ const DEFAULTS: Readonly<LensOptions> = {
   iterations: 5,
   startedIterations: 2,
   integrationSteps: 2,
-  baselines: ['own', 'noise', 'black'],
+  baselines: ['own', 'mean', 'black', 'noise'],
   odds: 0.995,
   learningRate: 0.4,
   momentum: 0.5,
   l1: 1,
   l3: 10,
+  noise: 0.2,
   smoothing: 1.4,
   knee: 0.25,
 };
@@ -64,7 +68,7 @@ const DEFAULTS: Readonly<LensOptions> = {
  * - S is the tokens' log-odds. Of an answer that the model is sure of, log p has no slope where the mask starts.
  * - Baselines alternate, so that M cannot fit what one of them happens to look like.
  * - α_k lie in the K-ths of (0, 1] where the golden ratio's sequence puts them, elsewhere in each iteration: together the few
- *   evaluations cover the path as evenly as many would. Nothing is drawn by chance, so the map does not depend on a seed but through the baseline 'noise'.
+ *   evaluations cover the path as evenly as many would.
  * - Steps have a given size, so that few are enough whatever the gradient's scale, and the mean of all masks has no ties where the last one saturates.
  *
  * A token's map takes `startedIterations` and is narrowed to the joint map after the first. The joint map costs
@@ -89,13 +93,14 @@ export const lens: AttributionMethod<LensOptions> = {
     momentum: z.number().min(0).max(0.9999),
     l1: z.number().min(0).max(1e6),
     l3: z.number().min(0).max(1e6),
+    noise: z.number().min(0).max(10),
     smoothing: z.number().min(0).max(16),
     knee: z.number().min(0).max(1),
   }),
   defaults: DEFAULTS,
 
   async attribute(scorer, weights, options, context, start) {
-    const { maskSize, integrationSteps, baselines, odds } = options;
+    const { maskSize, integrationSteps, baselines, odds, noise } = options;
     const iterations = start ? options.startedIterations : options.iterations;
     const regularise = regulariser(scorer.image, maskSize, maskSize, { ...options, l2: 0, gamma: 0 });
     const optimiser = normalised(options.learningRate, options.momentum);
@@ -108,10 +113,17 @@ export const lens: AttributionMethod<LensOptions> = {
     for (let i = 0; i < iterations; i++) {
       throwIfAborted(context.signal);
       const baseline = baselines[i % baselines.length]!;
-      const path = { mask, odds, ...(baseline !== 'own' && { baseline }) };
+      const path = (term: number) => ({
+        mask,
+        odds,
+        alphas: goldenAlphas(integrationSteps, 2 * i + term),
+        noise: (step: number) =>
+          noise > 0 ? { sigma: noise, seed: noiseSeed(context.seed, i, term, step) } : undefined,
+        ...(baseline !== 'own' && { baseline }),
+      });
       const [deletion, insertion] = await integratedScores(scorer, weights, [
-        { ...path, direction: 'deletion', alphas: goldenAlphas(integrationSteps, 2 * i) },
-        { ...path, direction: 'insertion', alphas: goldenAlphas(integrationSteps, 2 * i + 1) },
+        { ...path(0), direction: 'deletion' },
+        { ...path(1), direction: 'insertion' },
       ]);
       const { value, gradient } = regularise(mask, i);
       mask = optimiser.step(
