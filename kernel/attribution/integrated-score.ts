@@ -22,6 +22,8 @@ export interface IntegratedTerm {
 export interface IntegratedScore {
   /** Mean over the steps of the score. */
   readonly value: number;
+  /** log p of each answer token at each step. */
+  readonly logp: readonly Float32Array[];
   /** Its gradient with respect to `mask`: mean of α·∇S at αM, or of −α·∇S at 1 − αM. */
   readonly gradient: Float32Array;
 }
@@ -67,15 +69,17 @@ export async function integratedScores(
   return terms.map(({ direction, mask, odds = 0, alphas }) => {
     const sign = direction === 'deletion' ? 1 : -1;
     const gradient = new Float32Array(mask.data.length);
+    const steps: Float32Array[] = [];
     let value = 0;
     for (const alpha of alphas) {
       const answer = answers[next++]!;
+      steps.push(answer.logp);
       answer.logp.forEach((logp, t) => {
         value += (weights[t]! * (logp - Math.log1p(-odds * Math.exp(logp)))) / alphas.length;
       });
       const share = (sign * alpha) / alphas.length;
       answer.gradient.data.forEach((g, cell) => (gradient[cell]! += share * g));
     }
-    return { value, gradient };
+    return { value, gradient, logp: steps };
   });
 }

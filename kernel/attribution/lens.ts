@@ -52,8 +52,8 @@ const DEFAULTS: Readonly<LensOptions> = {
   l1: 1,
   l3: 10,
   noise: 0.2,
-  smoothing: 1.4,
-  knee: 0.25,
+  smoothing: 1.5,
+  knee: 0.3,
 };
 
 /**
@@ -64,7 +64,8 @@ const DEFAULTS: Readonly<LensOptions> = {
  *     S_del = 1/K Σ_k S(φ_b(α_k·M)),   S_ins = 1/K Σ_k S(φ_b(1 − α_k·M)),   φ_b(M) = image·M + b·(1 − M)
  *     v_i = β·v_{i−1} + ∇L_i(M),   M ← clip(M − η·v_i/max|v_i|, 0, 1)
  *
- * and the map is `contrasted(G_σ * mean_i(1 − M_i))`. What differs from iGOS+ and why (docs/lens.md has each one's effect):
+ * and the map is `r·contrasted(G_σ * mean_i(1 − M_i))`. r is the range of the tokens' mean probability over all that was evaluated on the way: of a
+ * word that stays likely whatever is taken away the map is low everywhere, so that maps of one answer can be compared. What differs from iGOS+ and why (docs/lens.md has each one's effect):
  * - S is the tokens' log-odds. Of an answer that the model is sure of, log p has no slope where the mask starts.
  * - Baselines alternate, so that M cannot fit what one of them happens to look like.
  * - α_k lie in the K-ths of (0, 1] where the golden ratio's sequence puts them, elsewhere in each iteration: together the few
@@ -108,7 +109,11 @@ export const lens: AttributionMethod<LensOptions> = {
     const prior = start && resampled(start, maskSize, maskSize);
     let mask = filledMask(maskSize, maskSize, 1);
     let sum = filledMask(maskSize, maskSize, 0);
-    const finished = (saliency: Mask): Mask => contrasted(smoothed(saliency, options.smoothing), options.knee);
+    const range = new Range();
+    const finished = (saliency: Mask): Mask => {
+      const map = contrasted(smoothed(saliency, options.smoothing), options.knee);
+      return mapMask(map, (value) => value * range.width);
+    };
 
     for (let i = 0; i < iterations; i++) {
       throwIfAborted(context.signal);
@@ -125,6 +130,7 @@ export const lens: AttributionMethod<LensOptions> = {
         { ...path(0), direction: 'deletion' },
         { ...path(1), direction: 'insertion' },
       ]);
+      for (const logp of [...deletion!.logp, ...insertion!.logp]) range.add(meanProbability(logp, weights));
       const { value, gradient } = regularise(mask, i);
       mask = optimiser.step(
         mask,
@@ -140,3 +146,28 @@ export const lens: AttributionMethod<LensOptions> = {
     return finished(sum);
   },
 };
+
+/** Σ_t w_t·p_t / Σ_t w_t */
+function meanProbability(logp: Float32Array, weights: Float32Array): number {
+  let [sum, total] = [0, 0];
+  weights.forEach((weight, t) => {
+    sum += weight * Math.exp(logp[t]!);
+    total += weight;
+  });
+  return sum / total;
+}
+
+/** The least and the greatest of some values. */
+class Range {
+  #least = Infinity;
+  #most = -Infinity;
+
+  add(value: number): void {
+    this.#least = Math.min(this.#least, value);
+    this.#most = Math.max(this.#most, value);
+  }
+
+  get width(): number {
+    return this.#most - this.#least;
+  }
+}

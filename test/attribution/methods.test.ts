@@ -277,6 +277,16 @@ describe('lens', () => {
     assert.equal(scorer.evaluations.gradient, 20 + 8);
   });
 
+  it('is low everywhere for a token that hardly looks, next to one that does', async () => {
+    const most = async (weights: Float32Array) => {
+      const scorer = new ToyScorer([LEFT, RIGHT, null]);
+      const map = await attribute(scorer, weights, { name: 'lens' });
+      return Math.max(...map.data);
+    };
+    assert.ok((await most(FIRST)) > 0.9, 'its probability falls from nearly 1 to nearly 0');
+    assert.equal(await most(Float32Array.of(0, 0, 1)), 0, 'nothing changes it');
+  });
+
   it('takes its baselines in turn; own is the scorer’s', async () => {
     const asked: (string | undefined)[][] = [];
     const scorer = toy();
