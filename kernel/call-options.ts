@@ -68,6 +68,11 @@ export interface ExplainOptions extends QuestionOptions {
   readonly preset?: string | undefined;
   /** Maps of single tokens: true (default) for every selected token, false for none, or the greatest number of them. */
   readonly perToken?: boolean | number | undefined;
+  /**
+   * Of a model with several encoders, what each contributed, by masking one encoder's view alone: true (default), false, or 'maps' for a map of
+   * each encoder too.
+   */
+  readonly encoders?: boolean | 'maps' | undefined;
   /** Baselines with which deletion and insertion are measured. Default: the one that was optimised with; false measures nothing. */
   readonly metrics?: readonly BaselineName[] | false | undefined;
 }

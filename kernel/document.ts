@@ -57,6 +57,8 @@ export interface Explanation {
   readonly metrics: readonly Metric[];
   /** The smallest share of the image that holds half of the joint map's heat, 0 … ½. */
   readonly focus?: number;
+  /** What each encoder contributed, of a model that has several. */
+  readonly encoders?: readonly EncoderContribution[];
   /** Whether the answer is right, where the caller said what is. */
   readonly correctness?: Correctness;
   readonly provenance: Provenance;
@@ -137,6 +139,22 @@ export interface Metric {
   readonly better?: 'higher' | 'lower';
 }
 
+/** What one of several encoders gave to the explained tokens: falls of the sum of their log p (natural logarithm). */
+export interface EncoderContribution {
+  readonly name: string;
+  /** Of its views, in px. */
+  readonly height: number;
+  readonly width: number;
+  /** Its Shapley value: what it adds on average over all orders. All together are the fall without any image. */
+  readonly contribution: number;
+  /** The fall when the image is removed from this encoder's view alone. */
+  readonly drop: number;
+  /** The same for the joint map's most salient eighth of the image. */
+  readonly dropTop: number;
+  /** Where this encoder looks: the map of a mask that is seen through it alone. On request only. */
+  readonly map?: SaliencyMap;
+}
+
 /** An answer held against those that are acceptable. */
 export interface Correctness {
   readonly correct: boolean;
@@ -171,4 +189,9 @@ export interface Agreement {
   readonly rankCorrelation: number;
   /** Intersection over union of each map's top 20 % of cells, 0 … 1. */
   readonly iouTop20: number;
+  /**
+   * Earth mover's distance: how far, on average, the one map's heat must be moved to make the other's, in diagonals of the image, 0 … 1.
+   * Absent where a map has no heat.
+   */
+  readonly earthMovers?: number;
 }

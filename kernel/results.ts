@@ -7,6 +7,7 @@ import type {
   AnswerToken,
   CompareAxis,
   Curve,
+  EncoderContribution,
   Explanation,
   LensDocument,
   Metric,
@@ -166,6 +167,11 @@ export class ExplanationResult extends SelectionResult {
   /** The smallest share of the image that holds half of the joint map's heat, 0 … ½; undefined without a map. */
   get focus(): number | undefined {
     return this.explanation.focus;
+  }
+
+  /** What each encoder contributed, of a model that has several. */
+  get encoders(): readonly EncoderContribution[] {
+    return this.explanation.encoders ?? [];
   }
 
   get curves(): readonly Curve[] {

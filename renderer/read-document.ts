@@ -26,6 +26,8 @@ export const LIMITS = {
   curves: 32,
   curvePoints: 4096,
   metrics: 256,
+  encoders: 16,
+  references: 256,
 } as const;
 
 /** A document that is not one of ours, or is broken. The message names the place and what was expected there. */
@@ -154,6 +156,22 @@ const provenance = z.object({
   created: shortText,
 });
 
+const encoder = z.object({
+  name: shortText,
+  height: side(1e6),
+  width: side(1e6),
+  contribution: real,
+  drop: real,
+  dropTop: real,
+  map: z.optional(map),
+});
+
+const correctness = z.object({
+  correct: z.boolean(),
+  references: list(longText, LIMITS.references),
+  choices: z.optional(list(longText, LIMITS.references)),
+});
+
 const explanation = z
   .object({
     label: longText,
@@ -165,11 +183,17 @@ const explanation = z
     maps: list(map, LIMITS.mapsPerExplanation),
     curves: list(curve, LIMITS.curves),
     metrics: list(metric, LIMITS.metrics),
+    focus: z.optional(share),
+    encoders: z.optional(list(encoder, LIMITS.encoders)),
+    correctness: z.optional(correctness),
     provenance,
   })
   .check(
     z.refine(
-      ({ maps, answer: { tokens } }) => maps.every((one) => one.tokens.every((at) => at < tokens.length)),
+      ({ maps, encoders = [], answer: { tokens } }) =>
+        [...maps, ...encoders.flatMap(({ map: own }) => own ?? [])].every((one) =>
+          one.tokens.every((at) => at < tokens.length),
+        ),
       'a map speaks of a token that the answer does not have',
     ),
   );
@@ -179,6 +203,7 @@ const agreement = z.object({
   b: index,
   rankCorrelation: z.number().check(z.minimum(-1), z.maximum(1)),
   iouTop20: share,
+  earthMovers: z.optional(share),
 });
 
 const schema = z

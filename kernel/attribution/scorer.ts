@@ -23,6 +23,8 @@ export interface ScoreRequest {
   readonly mask: Mask;
   readonly baseline?: BaselineName;
   readonly noise?: Noise;
+  /** Of a model with several encoders: those through which the mask is seen; the others see the whole image. Default: all. */
+  readonly encoders?: readonly string[];
 }
 
 export interface GradientRequest extends ScoreRequest {

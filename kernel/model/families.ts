@@ -2,6 +2,7 @@ import { LensError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import { gemma3 } from './families/gemma3.ts';
 import { llava } from './families/llava.ts';
+import { llavaDuo } from './families/llava-duo.ts';
 import { llavaOnevision } from './families/llava-onevision.ts';
 import { paligemma } from './families/paligemma.ts';
 import { qwenVl } from './families/qwen-vl.ts';
@@ -13,6 +14,7 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   gemma3,
   idefics3: smolvlm,
   llava,
+  llava_duo: llavaDuo,
   llava_onevision: llavaOnevision,
   paligemma,
   qwen2_vl: qwenVl,

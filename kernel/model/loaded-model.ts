@@ -44,6 +44,15 @@ export interface ScorerOptions {
 /** A scorer of one answer, with the answer as it was tokenised. */
 export interface AnswerScorer extends Scorer {
   readonly answer: TokenisedText;
+  /** The encoders of a model that has several, with what each sees of the picture; empty where it has one. */
+  readonly encoders: readonly EncoderView[];
+}
+
+/** One of several encoders, and the size of its views in px. */
+export interface EncoderView {
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
 }
 
 /** Facts about a model for people and for provenance. */

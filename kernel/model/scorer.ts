@@ -12,7 +12,7 @@ import { BASELINE_PICTURES, noisePixels } from '../image/baseline.ts';
 import type { Picture } from '../image/picture.ts';
 import { seededRandom } from '../image/random.ts';
 import type { CacheSizes } from './empty-cache.ts';
-import type { AnswerScorer, TokenisedText } from './loaded-model.ts';
+import type { AnswerScorer, EncoderView, TokenisedText } from './loaded-model.ts';
 import type { ScoreInput, ScoreShape } from './score-graph.ts';
 import { widthOf } from './segments.ts';
 import type { Segment } from './segments.ts';
@@ -62,6 +62,7 @@ export class OnnxScorer implements AnswerScorer {
   readonly answer: TokenisedText;
   readonly tokenCount: number;
   readonly image: NormalisedImage;
+  readonly encoders: readonly EncoderView[];
   readonly evaluations = { forward: 0, gradient: 0 };
   readonly #parts: ScorerParts;
   readonly #width: number;
@@ -82,6 +83,8 @@ export class OnnxScorer implements AnswerScorer {
     this.#batch = plan.batch ?? (pixelCount(plan) <= BATCH_PIXELS ? BATCH : 1);
     this.#pixels = plan.stacks.map((stack) => stack.render(picture));
     this.image = this.#globalImage();
+    const several = new Set(plan.stacks.map(({ graph }) => graph)).size > 1;
+    this.encoders = several ? plan.stacks.map(({ name, height, width }) => ({ name, height, width })) : [];
     const token = (i: number) => Math.min(i, this.tokenCount - 1);
     const positions = Array.from({ length: this.#padded }, (_, i) => firstPrediction + token(i));
     const ids = Array.from({ length: this.#padded }, (_, i) => answer.tokens[token(i)]!.id);
@@ -215,7 +218,8 @@ export class OnnxScorer implements AnswerScorer {
   }
 
   #viewFeeds(batch: readonly ScoreRequest[]): Record<string, Tensors[string]> {
-    const baseline = this.#baseline(batch[0]!.baseline ?? DEFAULT_BASELINE);
+    const { baseline: named = DEFAULT_BASELINE, encoders } = batch[0]!;
+    const baseline = this.#baseline(named);
     // One stream of noise for each request, through all views.
     const sources = batch.map(({ noise }) => (noise === undefined ? undefined : seededRandom(noise.seed)));
     const feeds: Record<string, Tensors[string]> = {};
@@ -228,7 +232,9 @@ export class OnnxScorer implements AnswerScorer {
         for (let k = i * size; k < (i + 1) * size; k++) noise[k] = sigma * source.normal();
       }
       feeds[`image/${stack.name}`] = float32(this.#pixels[s]!, pixelDims(stack, 1));
-      feeds[`baseline/${stack.name}`] = float32(baseline[s]!, pixelDims(stack, 1));
+      // Where the baseline is the image itself a mask changes nothing, and no gradient comes back.
+      const masked = encoders?.includes(stack.name) ?? true;
+      feeds[`baseline/${stack.name}`] = float32(masked ? baseline[s]! : this.#pixels[s]!, pixelDims(stack, 1));
       feeds[`noise/${stack.name}`] = float32(noise, pixelDims(stack, batch.length));
     }
     return feeds;
@@ -296,11 +302,11 @@ export class OnnxScorer implements AnswerScorer {
 const DEFAULT_BASELINE: BaselineName = 'blur';
 const NO_MASK = { rows: 0, cols: 0 };
 
-/** Requests that can run together, by baseline: full batches, and what is left either as one batch more or one by one. */
+/** Requests that can run together, by baseline and encoders: full batches, and what is left either as one batch more or one by one. */
 function* batches(requests: readonly ScoreRequest[], full: number): Generator<{ size: number; indexes: number[] }> {
   const groups = new Map<string, number[]>();
-  for (const [index, { mask, baseline = DEFAULT_BASELINE }] of requests.entries()) {
-    const key = `${baseline} ${mask.rows} ${mask.cols}`;
+  for (const [index, { mask, baseline = DEFAULT_BASELINE, encoders }] of requests.entries()) {
+    const key = JSON.stringify([baseline, mask.rows, mask.cols, encoders]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [index]);
     else group.push(index);

@@ -37,7 +37,7 @@ export function toyModel(answer = ANSWER): LoadedModel {
       const spoken = tokenised(typeof given === 'string' ? given : answer);
       const regions = spoken.tokens.map(({ text }) => LOOKS[text.trim()] ?? null);
       const throughBlur = [...spoken.tokens.keys()].filter((t) => COLOURS.includes(spoken.tokens[t]!.text.trim()));
-      return Object.assign(new ToyScorer(regions, { throughBlur }), { answer: spoken });
+      return Object.assign(new ToyScorer(regions, { throughBlur }), { answer: spoken, encoders: [] });
     },
     tokens: tokenised,
     provenance: async () => ({ versions: { toy: '1' }, files: { 'toy.onnx': 'abc' } }),

@@ -13,7 +13,7 @@ export interface Answered {
 /** Options that are not parameters of the result: what it is about stands elsewhere in the document. */
 const ELSEWHERE = ['model', 'image', 'question', 'answer', 'seed', 'threshold'];
 
-type Findings = Pick<Explanation, 'maps' | 'curves' | 'metrics'>;
+type Findings = Pick<Explanation, 'maps' | 'curves' | 'metrics' | 'encoders'>;
 
 /**
  * Puts a result together, with everything that is needed to make it again.

@@ -4,7 +4,9 @@ import type { ChosenMethod } from '../../attribution/methods.ts';
 import { throwIfAborted } from '../../attribution/progress.ts';
 import { PAPER_THRESHOLD } from '../../attribution/token-selection.ts';
 import type { AttributionContext, BaselineName, Mask, Scorer } from '../../attribution/scorer.ts';
-import type { Curve, Metric, SaliencyMap } from '../../document.ts';
+import type { Curve, EncoderContribution, Metric, SaliencyMap } from '../../document.ts';
+import { LensError } from '../../errors.ts';
+import { encoderContributions } from '../../metrics/encoder-contributions.ts';
 import { removalCurves, removalEvaluations } from '../../metrics/removal-curves.ts';
 import { encodedMap } from '../../saliency-bytes.ts';
 import type { Task, TaskContext } from '../task.ts';
@@ -13,6 +15,7 @@ import { answered } from './answered.ts';
 import { ask } from './ask.ts';
 import { partialPictures } from './partial-pictures.ts';
 import type { Asked } from './ask.ts';
+import { FLIP_SHARE } from './evaluate.ts';
 import { ExplainParams } from './question-params.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { timeLeft } from './time-left.ts';
@@ -32,7 +35,7 @@ export const explain: Task<ExplainParams, Answered> = {
       params.preset === undefined ? params.method : { preset: params.preset, ...params.method },
     );
     const stopwatch = new Stopwatch();
-    const { method: _method, preset: _preset, perToken: _perToken, metrics: _metrics, ...question } = params;
+    const { method: _method, preset: _preset, perToken: _perToken, metrics: _metrics, encoders, ...question } = params;
     // The paper knows one baseline and one threshold.
     if (chosen.preset === 'paper') {
       if (question.baseline === 'auto') question.baseline = 'blur';
@@ -44,7 +47,11 @@ export const explain: Task<ExplainParams, Answered> = {
       asked.selected.length > 0
         ? await findingsOf(asked, chosen, baselines, context, stopwatch)
         : { maps: [], curves: [], metrics: [] };
-    const parameters = { perToken: params.perToken, metrics: baselines, preset: chosen.preset, ...chosen.options };
+    const parameters = {
+      ...{ perToken: params.perToken, metrics: baselines, preset: chosen.preset },
+      ...(asked.scorer.encoders.length > 0 && { encoders }),
+      ...chosen.options,
+    };
     return answered(asked, question, stopwatch, chosen.method.name, parameters, findings);
   },
 };
@@ -110,12 +117,47 @@ async function findingsOf(
     return all;
   });
 
+  const encoders =
+    params.encoders === false || scorer.encoders.length === 0
+      ? []
+      : await stopwatch.time('encoders', () => encodersOf(asked, joint, params, chosen, { seed: params.seed, signal }));
+  throwIfAborted(signal);
+
   const text = (token: number) => answer.tokens[token]!.text.trim();
   const maps: SaliencyMap[] = [
     stored(joint, 'joint', selected, selected.map(text).join(', '), chosen.method.name),
     ...tokenMaps.map((map, i) => stored(map, 'token', [single[i]!], text(single[i]!), chosen.method.name)),
   ];
-  return { maps, curves, metrics: curves.map((curve) => metricOf(curve, baseline)) };
+  return {
+    maps,
+    curves,
+    metrics: curves.map((curve) => metricOf(curve, baseline)),
+    ...(encoders.length > 0 && { encoders }),
+  };
+}
+
+/** What each of several encoders contributed. */
+async function encodersOf(
+  { scorer, selected, baseline }: Asked,
+  joint: Mask,
+  { encoders: wanted }: ExplainParams,
+  { method, options }: ChosenMethod,
+  context: AttributionContext,
+): Promise<EncoderContribution[]> {
+  const { encoders } = scorer;
+  const names = encoders.map(({ name }) => name);
+  const contributions = await encoderContributions(scorer, names, joint, selected, { baseline, share: FLIP_SHARE });
+  const all: EncoderContribution[] = [];
+  for (const [i, view] of encoders.entries()) {
+    throwIfAborted(context.signal);
+    const { encoder, ...falls } = contributions[i]!;
+    const alone = throughEncoder(withBaseline(scorer, baseline), encoder, method.name);
+    const map =
+      wanted === 'maps' &&
+      (await method.attribute(alone, weightsOf(scorer.tokenCount, selected), options, context, joint));
+    all.push({ ...view, ...falls, ...(map && { map: stored(map, 'joint', selected, encoder, method.name) }) });
+  }
+  return all;
 }
 
 /** The tokens that get a map of their own, in the answer's order: where there are too many, those with the highest LLR. */
@@ -142,6 +184,26 @@ function withBaseline(scorer: Scorer, baseline: BaselineName): Scorer {
     logp: (requests) => scorer.logp(requests.map((request) => ({ baseline, ...request }))),
     gradient: (requests) => scorer.gradient(requests.map((request) => ({ baseline, ...request }))),
     featureGradient: (weights) => scorer.featureGradient(weights),
+    get evaluations() {
+      return scorer.evaluations;
+    },
+  };
+}
+
+/** The scorer with which a mask is seen through one encoder alone. */
+function throughEncoder(scorer: Scorer, encoder: string, method: string): Scorer {
+  const encoders = [encoder];
+  return {
+    ...scorer,
+    logp: (requests) => scorer.logp(requests.map((request) => ({ encoders, ...request }))),
+    gradient: (requests) => scorer.gradient(requests.map((request) => ({ encoders, ...request }))),
+    featureGradient: () =>
+      Promise.reject(
+        new LensError(
+          `${method} cannot make a map of one encoder: it reads features that all of them have made together`,
+          'Take a method that masks the image, such as igos+, or encoders: true',
+        ),
+      ),
     get evaluations() {
       return scorer.evaluations;
     },

@@ -52,6 +52,8 @@ export const EXPLAIN_SHAPE = {
   perToken: z
     .union([z.boolean(), z.int().min(0).max(256)], 'It must be true, false or the greatest number of token maps')
     .default(true),
+  /** Of a model with several encoders, what each contributed: yes, no, or with a map of its own for each. */
+  encoders: z.union([z.boolean(), z.literal('maps')], 'It must be true, false or "maps"').default(true),
   /** The baselines with which deletion and insertion are measured: by default the one that was optimised with. */
   metrics: z
     .union([z.array(Baseline), z.literal(false)], `It must be false or a list of: ${BASELINES.join(', ')}`)
