@@ -31,7 +31,11 @@ const Torch = z.object({ ...times, tokens: z.int(), torch: z.string() });
 
 /** What one run is asked to do; both sides read it. */
 export interface FullsizeRequest {
+  /** One of `MODELS`. */
+  readonly model: string;
   readonly folder: string;
+  /** Of the picture, in px. */
+  readonly side: number;
   /** Rows and columns of the mask. */
   readonly mask: number;
   readonly threads: number;
@@ -40,24 +44,45 @@ export interface FullsizeRequest {
   readonly question: string;
 }
 
+/** Architectures that `training.reference.fullsize` makes, what is measured of each, and what it takes. */
+const MODELS: Readonly<Record<string, { readonly what: string; readonly side: number; readonly memoryGB: number }>> = {
+  'smolvlm-256m': {
+    what: 'SmolVLM-256M, random weights, one view of 512×512 px',
+    side: 512,
+    memoryGB: 4,
+  },
+  'llava-onevision-0.5b': {
+    what: 'LLaVA-OneVision-0.5B, random weights, the whole picture at 384×384 px without tiles',
+    side: 384,
+    memoryGB: 12,
+  },
+};
+
 /**
- * What does a model of full size cost? Makes SmolVLM-256M's exact architecture with random weights (Python with torch and transformers),
- * then measures, each in a process of its own: seconds to load, to answer 16 tokens, for a forward scoring and for a gradient with
- * respect to the mask, one view of 512 × 512 px, and peak memory; and the same in PyTorch with the same weights and threads.
+ * What does a model of full size cost? Makes SmolVLM-256M's (or with `--model` LLaVA-OneVision-0.5B's) exact architecture with random
+ * weights (Python with torch and transformers), then measures, each in a process of its own: seconds to load, to answer 16 tokens, for
+ * a forward scoring and for a gradient with respect to the mask, and peak memory; and the same in PyTorch with the same weights and
+ * threads. Forward and gradient take turns; medians.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       json: { type: 'boolean', default: false },
+      model: { type: 'string', default: 'smolvlm-256m' },
       threads: { type: 'string', default: String(os.availableParallelism()) },
-      runs: { type: 'string', default: '3' },
-      folder: { type: 'string', default: path.join(os.tmpdir(), 'lvlm-lens-fullsize', 'smolvlm-256m') },
+      runs: { type: 'string', default: '5' },
+      folder: { type: 'string' },
       python: { type: 'string', default: process.platform === 'win32' ? 'python' : 'python3' },
     },
   });
+  const known = MODELS[values.model];
+  if (known === undefined) throw new Error(`there is no model "${values.model}": ${Object.keys(MODELS).join(', ')}`);
+  if (os.totalmem() < known.memoryGB * 1e9) throw new Error(`${values.model} takes ${known.memoryGB} GB of memory`);
   const request = {
-    folder: path.resolve(values.folder),
+    model: values.model,
+    folder: path.resolve(values.folder ?? path.join(os.tmpdir(), 'lvlm-lens-fullsize', values.model)),
+    side: known.side,
     mask: 32,
     threads: Number(values.threads),
     runs: Number(values.runs),
@@ -67,19 +92,22 @@ export async function run(args: readonly string[]): Promise<void> {
   const python = (...more: string[]) => execute(values.python, ['-m', 'training.reference.fullsize', ...more]);
   if (!existsSync(path.join(request.folder, 'onnx', 'vision_encoder.onnx'))) {
     console.error(`making ${request.folder} …`);
-    await python('make', request.folder);
+    await python('make', values.model, request.folder);
   }
   const scratch = await mkdtemp(path.join(os.tmpdir(), 'lvlm-lens-fullsize-'));
   try {
     const file = path.join(scratch, 'request.json');
     await writeFile(file, JSON.stringify(request));
     const tsx = ['--import', 'tsx', OURS, file];
-    const { answerIds, ...ours } = measured(Ours, await execute(process.execPath, tsx));
+    const { answerIds, ...ours } = measured(
+      Ours,
+      await execute(process.execPath, tsx, { LVLM_LENS_THREADS: String(request.threads) }),
+    );
     await writeFile(file, JSON.stringify({ ...request, answer_ids: answerIds }));
     const torch = measured(Torch, await python('time', file));
     const ratio = (a: number, b: number) => Number((a / b).toFixed(3));
     const result = {
-      model: 'SmolVLM-256M, random weights, one view of 512×512 px',
+      model: known.what,
       tokens: torch.tokens,
       threads: request.threads,
       ours,
@@ -113,8 +141,12 @@ interface Ended {
 const SAMPLE_MS = 50;
 
 /** Runs a command to its end. */
-async function execute(command: string, args: readonly string[]): Promise<Ended> {
-  const child = spawn(command, [...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+async function execute(command: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const child = spawn(command, [...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...more },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [stdout, stderr, peak] = ['', '', 0];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));

@@ -69,6 +69,8 @@ export interface ModelReference {
   readonly id: string;
   /** `model_type` of config.json. */
   readonly type: string;
+  /** What the model is not shown of the picture though its family could be, and why. */
+  readonly notice?: string;
 }
 
 export interface Answer {

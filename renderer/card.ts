@@ -20,16 +20,15 @@ import type { Mark } from './text-lines.ts';
 import {
   AXIS_TITLES,
   NO_DEPENDENCE,
-  baselineNote,
   figure,
   fixed,
   largestRatio,
   mapSubject,
   metricValue,
   noDependenceReason,
+  notesOf,
   scores,
   selectedTokens,
-  selectionNote,
   visibleToken,
 } from './wording.ts';
 
@@ -303,7 +302,7 @@ function single<C>(pen: Pen<C>, explanation: Explanation): readonly Block[] {
   }
   const results = scoreLine(explanation);
   if (results) told.push(text(pen, results, right, 12, INK));
-  const notes = [selectionNote(explanation), baselineNote(explanation)].filter((note) => note !== '');
+  const notes = notesOf(explanation);
   if (notes.length > 0) told.push(text(pen, notes.join(' '), right, 12, INK));
   told.push(tintLegend(pen, explanation, right));
   const seen = [heatedPicture(pen, explanation, main, PICTURE, PICTURE)];
@@ -370,7 +369,7 @@ function several<C>(pen: Pen<C>): readonly Block[] {
       parts.push(text(pen, explanation.question, width, 11, MUTED, 400, 3));
     parts.push(markedAnswer(pen, explanation, width, 14, largestRatio(document)));
     if (!explanation.dependsOnImage) parts.push(text(pen, NO_DEPENDENCE, width, 12, INK, 600));
-    const notes = [selectionNote(explanation), baselineNote(explanation)].filter((note) => note !== '');
+    const notes = notesOf(explanation);
     if (notes.length > 0) parts.push(text(pen, notes.join(' '), width, 11, MUTED));
     const results = scoreLine(explanation);
     if (results) parts.push(text(pen, results, width, 11, MUTED));

@@ -11,7 +11,7 @@ import { createRatios } from './ratios.ts';
 import { readOut } from './readout.ts';
 import { mainMap } from './saliency.ts';
 import type { Panel } from './subject.ts';
-import { NO_DEPENDENCE, baselineNote, noDependenceReason, selectionNote } from './wording.ts';
+import { NO_DEPENDENCE, noDependenceReason, notesOf } from './wording.ts';
 
 const HINTS = {
   maps: 'Point at a word to see what it rests on, or at the picture to see which words a place matters for. Click or Enter holds.',
@@ -47,7 +47,7 @@ export function createPanel(panel: Panel): HTMLElement {
     element('strong', {}, NO_DEPENDENCE),
     element('p', {}, noDependenceReason(explanation)),
   );
-  const notes = [selectionNote(explanation), baselineNote(explanation)].filter((note) => note !== '');
+  const notes = notesOf(explanation);
   const told = element(
     'div',
     { class: 'told' },

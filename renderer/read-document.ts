@@ -176,7 +176,7 @@ const explanation = z
   .object({
     label: longText,
     image: index,
-    model: z.object({ id: shortText, type: shortText }),
+    model: z.object({ id: shortText, type: shortText, notice: z.optional(longText) }),
     question: longText,
     answer,
     dependsOnImage: z.boolean(),

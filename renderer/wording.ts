@@ -126,6 +126,12 @@ export function baselineNote({ dependsOnImage, provenance: { parameters } }: Exp
   return `A blurred copy of the image made no difference; “${baseline}” stands in for the image instead.`;
 }
 
+/** What a reader must know of how this explanation was made, beside what is usual. */
+export function notesOf(explanation: Explanation): readonly string[] {
+  const notes = [selectionNote(explanation), baselineNote(explanation), explanation.model.notice ?? ''];
+  return notes.filter((note) => note !== '');
+}
+
 /** The selected tokens, largest LLR first. */
 export function selectedTokens({
   answer,

@@ -54,9 +54,10 @@ export interface Memory {
 }
 
 /** Operators on shapes and sizes, or of constants, that binding computes. */
-const STATIC: ReadonlySet<string> = new Set(['Constant', 'If']);
+const STATIC: ReadonlySet<string> = new Set(['Constant', 'If', 'Loop']);
 
-const supportOf = (node: Node): Support => {
+/** How a node's operator is dealt with. */
+export const supportOf = (node: Node): Support => {
   const rule = gradientRule(node);
   if (ROUNDING.has(node.op)) return 'rounds';
   if (rule === 'zero') return 'zero';

@@ -11,7 +11,7 @@ import type { AnswerToken, Explanation } from '../document.ts';
  *        0.02  -0.01    a
  *     *  6.31  -0.00    red
  */
-export function resultText({ question, answer, dependsOnImage, metrics }: Explanation): string {
+export function resultText({ question, answer, dependsOnImage, metrics, model }: Explanation): string {
   const scores = metrics.map(({ name, value }) => `${name} ${value.toFixed(3)}`).join(', ');
   return [
     `Question  ${question}`,
@@ -24,6 +24,7 @@ export function resultText({ question, answer, dependsOnImage, metrics }: Explan
       ? `* depends on the image: the log-likelihood ratio (LLR) is above ${answer.threshold}`
       : `The answer does not depend on the image: no word has a log-likelihood ratio (LLR) above ${answer.threshold}.`,
     ...(scores === '' ? [] : [scores]),
+    ...(model.notice === undefined ? [] : [`Note: ${model.notice}`]),
   ].join('\n');
 }
 

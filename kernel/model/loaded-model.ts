@@ -70,6 +70,8 @@ export interface ModelInfo {
   readonly vocabularySize: number;
   /** The views of a square image of 512 px, in the order in which the model sees them. */
   readonly views: readonly ViewInfo[];
+  /** What the model is not shown of pictures though its family could be, and why. */
+  readonly notice?: string;
 }
 
 export interface ViewInfo {

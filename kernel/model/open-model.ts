@@ -74,6 +74,7 @@ export async function openParts(model: string): Promise<ModelParts> {
     const contextLength = contextOf(files);
     const mark = { id: image.id, text: family.pictureText?.(site) ?? image.token };
     const prompter = new Prompter(files, tokenizer, mark, contextLength);
+    const typical = plan(TYPICAL);
     const info: ModelInfo = {
       id: referenceText(
         embeddedModels().includes(name) ? name : (idOfSnapshot(files.folder) ?? path.basename(files.folder)),
@@ -87,9 +88,10 @@ export async function openParts(model: string): Promise<ModelParts> {
         config.text_config?.vocab_size ??
         config.vocab_size ??
         Number(sessions[DECODER]!.outputs.get('logits')?.shape.at(-1)),
-      views: plan(TYPICAL).stacks.flatMap(({ views, height, width, rows, cols }) =>
+      views: typical.stacks.flatMap(({ views, height, width, rows, cols }) =>
         views.map(({ name }) => ({ name, height, width, rows, cols })),
       ),
+      ...(typical.notice !== undefined && { notice: typical.notice }),
     };
     return {
       ...{ info, files, family, plan, tokenizer, prompter, sessions },

@@ -86,6 +86,8 @@ export interface VisionPlan {
   readonly placeholder: string;
   /** How many masks one run may evaluate. Default: several where the views are small. */
   readonly batch?: number;
+  /** For people: what the model is not shown of the picture though its family could be, and why. */
+  readonly notice?: string;
 }
 
 /** The view that shows most of the picture, and where it is: the one whose edges regularisers follow. */

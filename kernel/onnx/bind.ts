@@ -1,7 +1,6 @@
 import { LensError } from '../errors.ts';
-import { graphAttr } from './attributes.ts';
 import { isDecodable, sizeOf } from './dtype.ts';
-import { cloneGraph } from './compose.ts';
+import { ControlFlow } from './control-flow.ts';
 import { FOLD_RULES } from './fold/index.ts';
 import type { StaticTensor } from './fold/tensor.ts';
 import type { Constant, Graph, Node, ValueType } from './graph.ts';
@@ -76,7 +75,10 @@ function fixInputs(graph: Graph, constants: Readonly<Record<string, Constant>>):
   }
 }
 
-/** Infers all types in order; computes whatever depends on small constants alone; takes the known branch of every If. */
+/**
+ * Infers all types in order; computes whatever depends on small constants alone; takes the known branch of every If, and writes out
+ * every Loop whose number of rounds is known.
+ */
 export function inferAndFold(graph: Graph): void {
   const statics = new Map<string, StaticTensor>();
   const known = (name: string): StaticTensor | undefined => {
@@ -89,15 +91,14 @@ export function inferAndFold(graph: Graph): void {
     statics.set(name, tensor);
     return tensor;
   };
+  const controlFlow = new ControlFlow(graph, (name) => known(name)?.data[0]);
   const kept: Node[] = [];
   const queue = [...graph.nodes].reverse();
   for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-    if (node.op === 'If' && node.domain === '') {
-      const condition = known(node.inputs[0]!);
-      if (condition !== undefined) {
-        queue.push(...takeBranch(graph, node, condition.data[0] !== 0).reverse());
-        continue;
-      }
+    const resolved = controlFlow.resolve(node);
+    if (resolved !== undefined) {
+      queue.push(...resolved.toReversed());
+      continue;
     }
     const types = inferNode(graph, node, (name) => {
       const tensor = known(name);
@@ -161,52 +162,4 @@ function fold(
     inputs.push(tensor);
   }
   return store(rule({ node, inputs, outputs, input: (i) => inputs[i]! }));
-}
-
-/** The nodes of an If's chosen branch, under names of their own, ending in the If's outputs. */
-function takeBranch(graph: Graph, node: Node, condition: boolean): Node[] {
-  const branch = graphAttr(node, condition ? 'then_branch' : 'else_branch');
-  const names = new Map<string, string>();
-  const own = (name: string): string => {
-    const fresh = graph.fresh(name);
-    names.set(name, fresh);
-    return fresh;
-  };
-  for (const [name, constant] of branch.constants) graph.setConstant(own(name), constant);
-  const renamed = branch.nodes.map((inner) => ({
-    ...inner,
-    attributes: withCaptures(inner, names),
-    inputs: inner.inputs.map((name) => names.get(name) ?? name),
-    outputs: inner.outputs.map((name) => (name === '' ? '' : own(name))),
-  }));
-  const results = branch.outputs.map((name, i) => ({
-    ...{ op: 'Identity', domain: '', name: `${node.name}/${String(i)}`, attributes: {}, file: node.file },
-    inputs: [names.get(name) ?? name],
-    outputs: [node.outputs[i]!],
-  }));
-  return [...renamed, ...results];
-}
-
-/** A node's attributes, with the values that its subgraphs take from the branch under their new names. */
-function withCaptures(node: Node, names: ReadonlyMap<string, string>): Node['attributes'] {
-  return Object.fromEntries(
-    Object.entries(node.attributes).map(([key, attribute]) => [
-      key,
-      attribute.kind === 'graph' ? { kind: 'graph', value: renameCaptures(attribute.value, names) } : attribute,
-    ]),
-  );
-}
-
-/** A copy of a subgraph in which values of the graph around it have other names. */
-function renameCaptures(graph: Graph, outer: ReadonlyMap<string, string>): Graph {
-  const copy = cloneGraph(graph);
-  const own = new Set([...copy.constants.keys(), ...copy.inputs.map((input) => input.name)]);
-  const names = (name: string): string => (own.has(name) ? name : (outer.get(name) ?? name));
-  for (const node of copy.nodes) {
-    node.inputs = node.inputs.map(names);
-    node.attributes = withCaptures(node, new Map([...outer].filter(([name]) => !own.has(name))));
-    for (const output of node.outputs) own.add(output);
-  }
-  copy.outputs = copy.outputs.map(names);
-  return copy;
 }

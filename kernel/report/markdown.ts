@@ -4,15 +4,14 @@ import {
   AXIS_TITLES,
   NO_DEPENDENCE,
   REASONS,
-  baselineNote,
   fixed,
   mapSubject,
   metricValue,
   noDependenceReason,
+  notesOf,
   percentage,
   scores,
   selectedTokens,
-  selectionNote,
   visibleToken,
 } from '../../renderer/wording.ts';
 import type { DocumentImage, Explanation, LensDocument, SaliencyMap } from '../document.ts';
@@ -131,7 +130,7 @@ const LLR_EXPLAINED =
 function explanationMarkdown(explanation: Explanation, image: DocumentImage, title: string | undefined): string {
   const { question, answer, model, provenance } = explanation;
   const results = scores(explanation);
-  const notes = [selectionNote(explanation), baselineNote(explanation)].filter((note) => note !== '');
+  const notes = notesOf(explanation);
   return [
     title === undefined ? '' : `**${cell(title)}**`,
     `Question: ${cell(question)}`,

@@ -162,6 +162,8 @@ describe('plans of LLaVA-OneVision', () => {
       plan.stacks[0]!.views.map(({ window }) => window),
       [{ left: 0, top: 0, width: 1, height: 1 }],
     );
+    assert.match(plan.notice!, /without tiles/);
+    assert.equal(onevision(SIZES.llava_onevision[0]!)({ width: 900, height: 300 }).notice, undefined);
     checkRows(plan);
   });
 

@@ -228,6 +228,15 @@ describe('Markdown', () => {
     assert.match(told(1, { thresholdAsked: 'auto', stopWords: true }), /stop words are counted too, those above 1/);
   });
 
+  it('says what the model was not shown of the picture', async () => {
+    const lens = await explanationDocument();
+    const [only] = lens.explanations;
+    assert.doesNotMatch(markdown(lens), /without tiles/);
+    const model = { ...only!.model, notice: 'The model saw the whole picture only, without tiles.' };
+    const told = markdown({ ...lens, explanations: [{ ...only!, model }] });
+    assert.match(told, /saw the whole picture only, without tiles\./);
+  });
+
   it('gives the agreement of a comparison', async () => {
     assert.match(markdown(await comparisonDocument()), /^\| igos\+\+ \| grad-cam \| −0\.07 \| 0\.11 \|$/m);
   });

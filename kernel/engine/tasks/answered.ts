@@ -28,13 +28,14 @@ export async function answered(
   findings: Findings,
 ): Promise<Answered> {
   const [{ versions, files }, image] = await Promise.all([model.provenance(), documentImage(picture)]);
+  const { id, type, notice } = model.info;
   const call = Object.fromEntries(Object.entries(params).filter(([name]) => !ELSEWHERE.includes(name)));
   return {
     image,
     explanation: {
       label: params.question,
       image: 0,
-      model: { id: model.info.id, type: model.info.type },
+      model: { id, type, ...(notice !== undefined && { notice }) },
       question: params.question,
       answer,
       dependsOnImage: selected.length > 0,

@@ -26,6 +26,11 @@ const Config = z.object({
 /** Features are made fewer where there are more than this many times too many, in each direction. */
 const TOLERATED = 1.1;
 
+/** Where a conversion cannot show tiles; docs/models.md tells more. */
+const WITHOUT_TILES =
+  'The model saw the whole picture at low resolution only, without tiles: this conversion lacks the weight that ends their lines ' +
+  '(image_newline).';
+
 const WHOLE: ViewWindow = { left: 0, top: 0, width: 1, height: 1 };
 
 /** How a picture lies in a grid of tiles: in px of the grid. */
@@ -94,7 +99,7 @@ export const llavaOnevision: Family = {
           stacks: [
             { ...stack, views: [{ name: 'image', window: WHOLE }], render: (pixels) => stack.normalise(base(pixels)) },
           ],
-          ...{ rows, grids: [whole], placeholder: imageToken.repeat(rows) },
+          ...{ rows, grids: [whole], placeholder: imageToken.repeat(rows), notice: WITHOUT_TILES },
         };
       }
       const fit = fitOf(picture, grids, tile);
