@@ -170,14 +170,14 @@ function singleTokens({ answer, selected }: Asked, perToken: boolean | number): 
 }
 
 /** w_t: 1 for the tokens to explain, 0 for the others. */
-function weightsOf(count: number, tokens: readonly number[]): Float32Array {
+export function weightsOf(count: number, tokens: readonly number[]): Float32Array {
   const weights = new Float32Array(count);
   for (const token of tokens) weights[token] = 1;
   return weights;
 }
 
 /** The scorer with which masks that name no baseline take this one. */
-function withBaseline(scorer: Scorer, baseline: BaselineName): Scorer {
+export function withBaseline(scorer: Scorer, baseline: BaselineName): Scorer {
   return {
     tokenCount: scorer.tokenCount,
     image: scorer.image,
