@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { PixelMask } from '../kernel/metrics/pointing-game.ts';
@@ -23,6 +23,15 @@ const Evidence = z.object({ width: z.int(), height: z.int(), model: z.string(), 
 /** A picture, a question about it, its right answer, and where in the picture that answer rests. */
 export type EvidenceScene = z.infer<typeof Scene>;
 export type Evidence = z.infer<typeof Evidence>;
+
+/** The scenes that suit a model: a set of its own where there is one, and else those of `pocket`. */
+export async function evidenceFolder(model: string): Promise<URL> {
+  for (const name of (await readdir(new URL('../', FOLDER))).filter((each) => each.startsWith('evidence-'))) {
+    const folder = new URL(`../${name}/`, FOLDER);
+    if ((await readEvidence(folder)).model === model) return folder;
+  }
+  return FOLDER;
+}
 
 /** The held-out scenes of test/evidence; its README says what the fields mean. */
 export async function readEvidence(folder: URL = FOLDER): Promise<Evidence> {

@@ -1,56 +1,17 @@
 import { parseArgs } from 'node:util';
-import type { MethodChoice } from '../kernel/attribution/methods.ts';
-import { explain, loadModel, shutdown } from '../kernel/index.ts';
-import type { ExplanationResult } from '../kernel/index.ts';
-import { estimate } from '../kernel/metrics/bootstrap.ts';
-import type { Estimate } from '../kernel/metrics/bootstrap.ts';
-import { pointingGame } from '../kernel/metrics/pointing-game.ts';
-import { picturePath, readEvidence, regionOf } from './evidence.ts';
-import type { Evidence, EvidenceScene } from './evidence.ts';
-
-/** What is measured: our defaults, and the paper's settings beside them. */
-const METHODS: Readonly<Record<string, MethodChoice>> = {
-  default: { name: 'igos+' },
-  paper: { name: 'igos+', preset: 'paper' },
-};
-
-/** What the defaults must reach. */
-const BARS = { jointInEvidence: 0.9, tokenInObject: 0.85, noTokenSelected: 0.95 } as const;
-
-/** What one explanation of a scene's question gave. */
-interface Case {
-  readonly scene: EvidenceScene;
-  readonly result: ExplanationResult;
-  readonly correct: boolean;
-  readonly milliseconds: number;
-}
-
-interface Summary {
-  readonly method: string;
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** Share of correct answers to questions that need the image in which a token was selected, so that there is a map. */
-  readonly withMap: Estimate | null;
-  /**
-   * Share of correct answers to questions that need the image whose joint map has its maximum inside the evidence. An answer without a map
-   * is a miss. Left out are only answers that rest on no place, such as "No, there is no dog.".
-   */
-  readonly jointInEvidence: Estimate | null;
-  /** The same over those answers that have a map. */
-  readonly jointInEvidenceOfMaps: Estimate | null;
-  readonly jointInEvidenceByKind: Readonly<Record<string, Estimate | null>>;
-  /** Share of token maps that have their maximum inside an object that the token's word speaks of. */
-  readonly tokenInObject: Estimate | null;
-  /** The same for the words that are an object's name or a sign's text. */
-  readonly nameInObject: Estimate | null;
-  readonly deletion: Estimate | null;
-  readonly insertion: Estimate | null;
-  readonly gradientsPerExplanation: Estimate | null;
-  readonly millisecondsPerExplanation: Estimate | null;
-}
+import { fill } from './faithfulness/fill.ts';
+import { writePage } from './faithfulness/page.ts';
+import { pointing } from './faithfulness/pointing.ts';
+import { forget } from './faithfulness/records.ts';
 
 /**
- * Does the heat fall on what the answer rests on? Over the evidence scenes: explains each question with our defaults and with
- * the paper's settings, and looks where the maps' maxima lie. Means with 95 % bootstrap intervals.
+ * How faithful are the maps?
+ *
+ * - without options, or with --json: does the heat fall on what the answer rests on? The defaults and the paper's settings (or --methods) on the
+ *   evidence scenes (at most --limit)
+ * - --fill: measures every method by every metric on every embedded model, as far as the time goes (--minutes), and goes on from there the next
+ *   time; --share 1/2 and --share 2/2 are two processes that divide the work; --models and --methods choose; --redo measures a method anew
+ * - --page: makes docs/faithfulness.md, its figures and its data from what has been measured
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -60,173 +21,34 @@ export async function run(args: readonly string[]): Promise<void> {
       limit: { type: 'string' },
       seed: { type: 'string', default: '0' },
       model: { type: 'string' },
-      methods: { type: 'string', default: Object.keys(METHODS).join(',') },
+      methods: { type: 'string' },
+      fill: { type: 'boolean', default: false },
+      minutes: { type: 'string', default: 'Infinity' },
+      share: { type: 'string', default: '1/1' },
+      models: { type: 'string' },
+      redo: { type: 'string' },
+      page: { type: 'boolean', default: false },
     },
   });
-  const seed = Number(values.seed);
-  const evidence = await readEvidence();
-  const scenes = spread(evidence.scenes, values.limit === undefined ? Infinity : Number(values.limit));
-  const model = await loadModel(values.model ?? evidence.model);
-  const measured: Record<string, Case[]> = {};
-  for (const name of values.methods.split(',')) {
-    const method = METHODS[name];
-    if (!method) throw new Error(`there are no settings "${name}". There are: ${Object.keys(METHODS).join(', ')}`);
-    measured[name] = await casesOf(scenes, { model: model.id, method, seed }, name);
-  }
-  await shutdown();
-
-  const [first] = Object.values(measured);
-  const blind = first!.filter(({ scene }) => !scene.needsImage);
-  const seeing = first!.filter(({ scene }) => scene.needsImage);
-  const noTokenSelected = estimate(
-    blind.map(({ result }) => Number(!result.dependsOnImage)),
-    seed,
-  );
-  const methods = Object.fromEntries(
-    Object.entries(measured).map(([name, cases]) => [name, summaryOf(cases, evidence, seed)]),
-  );
-  const report = {
-    bench: 'faithfulness',
-    model: model.id,
-    seed,
-    scenes: first!.length,
-    correctNeedingImage: estimate(
-      seeing.map(({ correct }) => Number(correct)),
-      seed,
-    ),
-    correctNotNeedingImage: estimate(
-      blind.map(({ correct }) => Number(correct)),
-      seed,
-    ),
-    noTokenSelected,
-    methods,
-    bars: Object.fromEntries(
-      Object.entries(BARS).map(([bar, least]) => {
-        const value = bar === 'noTokenSelected' ? noTokenSelected : methods.default?.[bar as 'jointInEvidence'];
-        return [bar, { least, reached: value?.mean ?? null, met: value ? value.mean >= least : null }];
-      }),
-    ),
-  };
-  console.log(values.json ? JSON.stringify(report) : table(report.scenes, report.noTokenSelected, methods));
-}
-
-/** At most so many scenes, evenly spread over all, so that every kind of question is among them. */
-function spread(scenes: readonly EvidenceScene[], limit: number): EvidenceScene[] {
-  if (limit >= scenes.length) return [...scenes];
-  return Array.from({ length: limit }, (_, i) => scenes[Math.floor((i * scenes.length) / limit)]!);
-}
-
-async function casesOf(
-  scenes: readonly EvidenceScene[],
-  options: { readonly model: string; readonly method: MethodChoice; readonly seed: number },
-  name: string,
-): Promise<Case[]> {
-  const cases: Case[] = [];
-  for (const [i, scene] of scenes.entries()) {
-    progress(`${name}: scene ${i + 1} of ${scenes.length}`);
-    const began = performance.now();
-    const result = await explain({ image: picturePath(scene), question: scene.question, ...options });
-    const milliseconds = performance.now() - began;
-    cases.push({ scene, result, correct: result.answer.trim() === scene.answer, milliseconds });
-  }
-  progress('');
-  return cases;
-}
-
-/** One line on standard error that is written over, where it is a terminal; every 25th elsewhere. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-  else if (/(?:00|25|50|75) of /.test(text)) console.error(text);
-}
-
-function summaryOf(cases: readonly Case[], evidence: Evidence, seed: number): Summary {
-  const right = cases.filter(({ scene, correct }) => scene.needsImage && correct);
-  const mapped = right.filter(({ result }) => result.dependsOnImage);
-  const placed = right.filter(({ scene }) => scene.evidence.length > 0);
-  const hit = ({ scene, result: { map } }: Case): number =>
-    map ? pointingGame(map, regionOf(scene, evidence, scene.evidence)) : 0;
-  const scores = (name: string) =>
-    mapped.flatMap(({ result }) => (name in result.metrics ? [result.metrics[name]!] : []));
-  const words = mapped.flatMap((each) => tokenHits(each, evidence));
-  const [{ result: example }] = cases as [Case];
-  return {
-    method: example.provenance.method,
-    parameters: example.provenance.parameters,
-    withMap: estimate(
-      right.map(({ result }) => Number(result.dependsOnImage)),
-      seed,
-    ),
-    jointInEvidence: estimate(placed.map(hit), seed),
-    jointInEvidenceOfMaps: estimate(placed.filter(({ result }) => result.dependsOnImage).map(hit), seed),
-    jointInEvidenceByKind: Object.fromEntries(
-      [...new Set(placed.map(({ scene }) => scene.kind))].map((kind) => [
-        kind,
-        estimate(placed.filter(({ scene }) => scene.kind === kind).map(hit), seed),
-      ]),
-    ),
-    tokenInObject: estimate(
-      words.map(({ hit: inside }) => inside),
-      seed,
-    ),
-    nameInObject: estimate(
-      words.filter(({ isName }) => isName).map(({ hit: inside }) => inside),
-      seed,
-    ),
-    deletion: estimate(scores('deletion'), seed),
-    insertion: estimate(scores('insertion'), seed),
-    gradientsPerExplanation: estimate(
-      mapped.map(({ result }) => result.provenance.evaluations.gradient),
-      seed,
-    ),
-    millisecondsPerExplanation: estimate(
-      mapped.map(({ milliseconds }) => milliseconds),
-      seed,
-    ),
-  };
-}
-
-/** For each token map whose token belongs to a word that speaks of objects: does it point into one of them? */
-function tokenHits({ scene, result }: Case, evidence: Evidence): { hit: number; isName: boolean }[] {
-  return result.maps
-    .filter(({ role }) => role === 'token')
-    .flatMap((map) => {
-      const token = result.tokens[map.tokens[0]!]!;
-      const word = scene.words.find(({ start, end }) => start < token.end && end > token.start);
-      if (!word || word.objects.length === 0) return [];
-      const objects = scene.objects.filter(({ id }) => word.objects.includes(id));
-      const isName = objects.some(({ name, text }) => word.text === text || names(word.text, name));
-      return [{ hit: pointingGame(map, regionOf(scene, evidence, word.objects)), isName }];
+  const list = (text: string | undefined) => text?.split(',');
+  if (values.redo !== undefined) await forget(list(values.redo)!);
+  if (values.fill) {
+    const [mine, processes] = values.share.split('/').map(Number);
+    const added = await fill({
+      minutes: Number(values.minutes),
+      share: [mine!, processes!],
+      models: list(values.models),
+      settings: list(values.methods),
     });
-}
-
-/** Whether a word is an object's name or its plural: 'fly', 'flies', 'mice'. */
-const names = (word: string, name: string): boolean =>
-  word.startsWith(name.slice(0, -1)) || (word === 'mice' && name === 'mouse');
-
-function table(scenes: number, noTokenSelected: Estimate | null, methods: Readonly<Record<string, Summary>>): string {
-  const share = (value: Estimate | null) =>
-    value === null
-      ? 'none'
-      : `${(100 * value.mean).toFixed(1)} %${value.interval ? ` (${value.interval.map((v) => (100 * v).toFixed(1)).join(' … ')})` : ''} of ${value.count}`;
-  const score = (value: Estimate | null) =>
-    value === null
-      ? 'none'
-      : `${value.mean.toFixed(3)}${value.interval ? ` (${value.interval.map((v) => v.toFixed(3)).join(' … ')})` : ''}`;
-  const lines = Object.entries(methods).flatMap(([name, summary]) => [
-    `${summary.method}, ${name}`,
-    `  answers that need the image and have a map   ${share(summary.withMap)}`,
-    `  joint map's maximum inside the evidence      ${share(summary.jointInEvidence)}`,
-    `    of answers with a map                      ${share(summary.jointInEvidenceOfMaps)}`,
-    `  token map's maximum inside the word's object ${share(summary.tokenInObject)}`,
-    `    of words that name it                      ${share(summary.nameInObject)}`,
-    `  deletion, lower is better                    ${score(summary.deletion)}`,
-    `  insertion, higher is better                  ${score(summary.insertion)}`,
-    `  gradients for one explanation                ${summary.gradientsPerExplanation?.mean.toFixed(0) ?? 'none'}`,
-    `  milliseconds for one explanation             ${summary.millisecondsPerExplanation?.mean.toFixed(0) ?? 'none'}`,
-  ]);
-  return [
-    `${scenes} scenes; means with 95 % bootstrap intervals`,
-    `no token selected where none is needed: ${share(noTokenSelected)}`,
-    ...lines,
-  ].join('\n');
+    console.log(`${added} results recorded in out/faithfulness`);
+  }
+  if (values.page) await writePage();
+  if (values.fill || values.page) return;
+  await pointing({
+    json: values.json,
+    seed: Number(values.seed),
+    limit: values.limit === undefined ? Infinity : Number(values.limit),
+    model: values.model,
+    methods: list(values.methods) ?? ['default', 'paper'],
+  });
 }

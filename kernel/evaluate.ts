@@ -150,7 +150,7 @@ export async function evaluate(
 }
 
 /** The maps of single tokens, with their places in the answer. */
-function tokenMaps({ maps, tokens }: ExplanationResult): TokenMap[] {
+export function tokenMaps({ maps, tokens }: ExplanationResult): TokenMap[] {
   const single = maps.filter(({ role }) => role === 'token');
   if (single.length === 0) {
     throw new LensError(

@@ -1,0 +1,42 @@
+import { isCore, SETTINGS } from './methods.ts';
+import type { Setting } from './methods.ts';
+import type { Part } from './records.ts';
+
+/** The model on which most is measured. */
+export const MAIN = 'pocket';
+
+/** Something to measure: with which settings and models, on how many scenes. */
+export interface Round {
+  readonly part: Part;
+  readonly settings: readonly Setting[];
+  readonly models: readonly string[];
+  /** The first so many scenes, which are the same for all methods, so that methods can be compared in pairs. */
+  readonly scenes: number;
+}
+
+/**
+ * What is measured, the most important first, so that the table is of use whenever the benchmark is stopped: first the methods that the comparison
+ * is about, then all, then the other models, then more scenes.
+ */
+export function plan(models: readonly string[]): Round[] {
+  const core = SETTINGS.filter(isCore);
+  const main = models.filter((model) => model === MAIN);
+  const others = models.filter((model) => model !== MAIN);
+  return [
+    { part: 'map', settings: core, models: main, scenes: 45 },
+    { part: 'map', settings: SETTINGS, models: main, scenes: 18 },
+    { part: 'map', settings: SETTINGS, models: others, scenes: 9 },
+    { part: 'checks', settings: SETTINGS, models: main, scenes: 6 },
+    { part: 'words', settings: SETTINGS, models: main, scenes: 6 },
+    { part: 'map', settings: core, models: main, scenes: 90 },
+    { part: 'map', settings: SETTINGS, models: main, scenes: 36 },
+    { part: 'map', settings: core, models: others, scenes: 18 },
+    { part: 'words', settings: SETTINGS, models: main, scenes: 12 },
+    { part: 'checks', settings: SETTINGS, models: main, scenes: 12 },
+    { part: 'words', settings: SETTINGS, models: others, scenes: 4 },
+    { part: 'checks', settings: SETTINGS, models: others, scenes: 4 },
+    { part: 'map', settings: core, models: main, scenes: Infinity },
+    { part: 'map', settings: SETTINGS, models: main, scenes: 72 },
+    { part: 'map', settings: SETTINGS, models: others, scenes: 18 },
+  ];
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { isCore, SETTINGS } from '../../bench/faithfulness/methods.ts';
+import { MAIN, plan } from '../../bench/faithfulness/plan.ts';
+import { compact, kept, optionsHash } from '../../bench/faithfulness/records.ts';
+import type { Record } from '../../bench/faithfulness/records.ts';
+import { METRIC_NAMES, Summary } from '../../bench/faithfulness/summary.ts';
+import { METHODS } from '../../kernel/attribution/methods.ts';
+
+const record = (setting: string, scene: string, values: Record['values'], more: Partial<Record> = {}): Record => ({
+  part: 'map',
+  model: 'pocket',
+  setting,
+  options: optionsHash(SETTINGS.find(({ name }) => name === setting)!),
+  scene,
+  values,
+  ...more,
+});
+
+describe('the table of methods', () => {
+  it('measures every method of the kernel, on the main model first', () => {
+    assert.deepEqual(new Set(SETTINGS.map(({ method }) => method)), new Set(METHODS.keys()));
+    assert.equal(new Set(SETTINGS.map(({ name }) => name)).size, SETTINGS.length);
+    const rounds = plan([MAIN, 'another']);
+    assert.ok(rounds[0]!.settings.every(isCore) && rounds[0]!.models.every((model) => model === MAIN));
+    for (const part of ['map', 'words', 'checks'] as const) {
+      for (const model of [MAIN, 'another']) {
+        const planned = rounds.filter((round) => round.part === part && round.models.includes(model));
+        assert.ok(
+          SETTINGS.every((setting) => planned.some(({ settings }) => settings.includes(setting))),
+          `${part} of ${model}`,
+        );
+      }
+    }
+  });
+
+  it('keeps records as they were, and leaves out those of other options', async () => {
+    const [one, two] = SETTINGS;
+    const records = [
+      record(one!.name, '000.png', { 'deletion (blur)': 0.25, 'pointing game': 1 }),
+      record(two!.name, '000.png', { 'pointing game': 0 }),
+      record(two!.name, '001.png', {}, { refused: 'no attention here' }),
+    ];
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'lens-records-'));
+    try {
+      const file = path.join(folder, 'kept.json');
+      const stale = record(one!.name, '002.png', { 'pointing game': 1 }, { options: 'other' });
+      writeFileSync(file, compact([...records, stale], SETTINGS));
+      const read = await kept(file);
+      assert.equal(read.length, records.length);
+      for (const each of records)
+        assert.ok(
+          read.some((other) => isSame(other, each)),
+          JSON.stringify(each),
+        );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('compares methods on the scenes that both have', () => {
+    const [one, two] = [SETTINGS[0]!.name, SETTINGS[1]!.name];
+    const scenes = Array.from({ length: 10 }, (_, i) => `${i}.png`);
+    const summary = new Summary(
+      'pocket',
+      [
+        ...scenes.map((scene, i) => record(one, scene, { 'deletion (blur)': 0.1, 'pointing game': i % 2 })),
+        ...scenes.slice(2).map((scene, i) => record(two, scene, { 'deletion (blur)': 0.2, 'pointing game': i % 2 })),
+        record(two, 'another.png', { 'deletion (blur)': 9 }, { model: 'another' }),
+      ],
+      SETTINGS.map(({ name }) => name),
+    );
+    const [deletion] = summary.comparisons(one, 'deletion (blur)');
+    // Lower is better: all 8 differences have one sign, which of 2^8 choices 2 reach.
+    assert.equal(deletion!.verdict, 'better');
+    assert.equal(deletion!.count, 8);
+    assert.ok(Math.abs(deletion!.p - 2 / 256) < 1e-12 && Math.abs(deletion!.difference + 0.1) < 1e-12);
+    assert.equal(summary.comparisons(two, 'deletion (blur)')[0]!.verdict, 'worse');
+    assert.equal(summary.comparisons(one, 'pointing game')[0]!.verdict, 'no difference shown');
+    assert.deepEqual(summary.comparisons(one, 'insertion (blur)'), []);
+    assert.ok(METRIC_NAMES.includes('deletion (noise)') && METRIC_NAMES.includes('F1-IoU'));
+  });
+
+  it('says why a method gives nothing', () => {
+    const { name } = SETTINGS[0]!;
+    const summary = new Summary('pocket', [record(name, '0.png', {}, { refused: 'no attention here' })], [name]);
+    assert.equal(summary.refusal(name), 'no attention here');
+  });
+});
+
+function isSame(a: Record, b: Record): boolean {
+  try {
+    assert.deepEqual(a, b);
+    return true;
+  } catch {
+    return false;
+  }
+}
