@@ -6,6 +6,9 @@ import type { Estimate } from './metrics/bootstrap.ts';
 /** What a cell's last expression is asked for, in every JavaScript kernel that knows the convention. */
 const DISPLAY = Symbol.for('Jupyter.display');
 
+/** The one metric that is no property of a map. */
+const TIME = 'milliseconds';
+
 /** A measure over several explanations: mean, 95 % bootstrap interval and count. */
 export interface Measure extends Estimate {
   readonly name: string;
@@ -21,7 +24,7 @@ export class EvaluationResult {
 
   constructor(each: readonly (readonly Metric[] | null)[], seed = 0) {
     this.each = each;
-    const all = each.flatMap((metrics) => metrics ?? []);
+    const all = each.flatMap((metrics) => metrics ?? []).filter(({ name }) => name !== TIME);
     const names = [...new Set(all.map(({ name }) => name))];
     this.measures = names.map((name) => {
       const those = all.filter((metric) => metric.name === name);
@@ -34,6 +37,12 @@ export class EvaluationResult {
   /** Means by name. */
   get means(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.measures.map(({ name, mean }) => [name, mean]));
+  }
+
+  /** How long the explanations took, in milliseconds; not among the measures, since it is another each time and on each machine. */
+  get milliseconds(): Estimate | null {
+    const all = this.each.flatMap((metrics) => metrics ?? []);
+    return estimate(all.filter(({ name }) => name === TIME).map(({ value }) => value));
   }
 
   /** How many explanations have a map. */

@@ -77,11 +77,13 @@ describe('evaluate()', function () {
   });
 
   it('checks that the map stays with another seed and a moved picture, and goes with the weights', async () => {
-    const { means, measures } = await evaluate(result, {
+    const { means, measures, milliseconds } = await evaluate(result, {
       baselines: ['black'],
       steps: 4,
       checks: ['seed', 'shift', 'weights'],
     });
+    assert.ok(milliseconds!.mean > 0);
+    assert.ok(!('milliseconds' in means), 'the measures are the same each time');
     assert.ok(means['seed stability']! > 0.5 && means['shift stability']! > 0.5, JSON.stringify(means));
     assert.ok(means['seed stability']! < 1, 'another seed makes another map');
     assert.ok(means['untrained likeness']! < means['seed stability']!, JSON.stringify(means));
