@@ -70,7 +70,7 @@ function points(
 /** Dots with their intervals, one row for each method and one panel beside the other. */
 function dots(
   data: readonly Point[],
-  colours: Readonly<{ [series: string]: string }>,
+  colours: Readonly<Record<string, string>>,
   { x, panels, rows }: { x: PlotOptions['x']; panels: readonly string[]; rows: readonly string[] },
 ): PlotOptions {
   const marks: Markish[] = [
@@ -138,7 +138,7 @@ function removal(summary: Summary): Figure | undefined {
 }
 
 function evidence(summary: Summary, ours: string): Figure | undefined {
-  const panels: Readonly<{ [panel: string]: readonly string[] }> = {
+  const panels: Readonly<Record<string, readonly string[]>> = {
     'flips when deleted': BASELINES.map((baseline) => `flips when deleted (${baseline})`),
     'pointing game': ['pointing game'],
     'energy inside': ['energy inside'],

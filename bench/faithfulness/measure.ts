@@ -7,7 +7,7 @@ import type { Metric } from '../../kernel/document.ts';
 import { regionOf } from '../evidence.ts';
 import type { Setting } from './methods.ts';
 import { valuesOf } from './records.ts';
-import type { Part, Record } from './records.ts';
+import type { Part, SceneRecord } from './records.ts';
 import type { Asked } from './scenes.ts';
 
 /** Of the deletion and insertion curves: 64 of 1024 cells a step. The paper's 52 steps rank maps alike and take three times as long. */
@@ -35,7 +35,7 @@ const explained = (
   });
 
 /** How each part is measured. */
-export const MEASURES: Readonly<{ [part in Part]: Measure }> = {
+export const MEASURES: Readonly<Record<Part, Measure>> = {
   async map(asked, setting, model) {
     const { scene, evidence } = asked;
     const result = await explained(asked, setting, model);
@@ -71,7 +71,7 @@ export async function measure(
   setting: Setting,
   model: string,
   shuffled: ShuffledModels,
-): Promise<Pick<Record, 'values' | 'refused'>> {
+): Promise<Pick<SceneRecord, 'values' | 'refused'>> {
   try {
     return { values: valuesOf(await MEASURES[part](asked, setting, model, shuffled)) };
   } catch (error) {

@@ -24,7 +24,7 @@ const PEERS = ['igos+ paper', 'igos++ paper'];
 const CEILING = 0.97;
 
 /** The file that says exactly how a measurement is made. */
-const FILES: Readonly<{ [measurement in Measurement]: string }> = {
+const FILES: Readonly<Record<Measurement, string>> = {
   curves: 'removal-curves',
   flips: 'flips',
   located: 'pointing-game',
@@ -34,7 +34,7 @@ const FILES: Readonly<{ [measurement in Measurement]: string }> = {
   weights: 'stability',
   cost: 'metrics',
 };
-const FILES_BY_NAME: Readonly<{ [metric: string]: string }> = {
+const FILES_BY_NAME: Readonly<Record<string, string>> = {
   'energy inside': 'energy-inside',
   'IoU, best threshold': 'region-iou',
   'IoU, Otsu': 'region-iou',

@@ -9,7 +9,7 @@ import type { Setting } from './methods.ts';
 export type Part = 'map' | 'words' | 'checks';
 
 /** What one method gave for one scene with one model. */
-export interface Record {
+export interface SceneRecord {
   readonly part: Part;
   readonly model: string;
   readonly setting: string;
@@ -17,7 +17,7 @@ export interface Record {
   readonly options: string;
   /** The scene's file. */
   readonly scene: string;
-  readonly values: Readonly<{ [metric: string]: number }>;
+  readonly values: Readonly<Record<string, number>>;
   /** Why there are no values: the method does not work on this model. */
   readonly refused?: string;
 }
@@ -27,30 +27,30 @@ const FOLDER = fileURLToPath(new URL('../../out/faithfulness/', import.meta.url)
 /** What is kept of them. */
 export const KEPT = fileURLToPath(new URL('../../docs/faithfulness.json', import.meta.url));
 
-export const keyOf = ({ part, model, setting, options, scene }: Omit<Record, 'values' | 'refused'>): string =>
+export const keyOf = ({ part, model, setting, options, scene }: Omit<SceneRecord, 'values' | 'refused'>): string =>
   [part, model, setting, options, scene].join('\n');
 
 export const optionsHash = ({ options }: Setting): string =>
   createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 8);
 
-export const valuesOf = (metrics: readonly Metric[]): Record['values'] =>
+export const valuesOf = (metrics: readonly Metric[]): SceneRecord['values'] =>
   Object.fromEntries(metrics.map(({ name, value }) => [name, Number(value.toPrecision(4))]));
 
 /** Adds a record; a process that is killed loses the scene it was at. */
-export async function append(record: Record, process: string): Promise<void> {
+export async function append(record: SceneRecord, process: string): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
   await appendFile(path.join(FOLDER, `${process}.jsonl`), `${JSON.stringify(record)}\n`);
 }
 
 /** All records that have gathered; undefined where there are none. */
-export async function gathered(): Promise<Record[] | undefined> {
+export async function gathered(): Promise<SceneRecord[] | undefined> {
   const files = (await readdir(FOLDER).catch(() => [])).filter((name) => name.endsWith('.jsonl')).sort();
   if (files.length === 0) return undefined;
-  const records: Record[] = [];
+  const records: SceneRecord[] = [];
   for (const file of files) {
     for (const line of (await readFile(path.join(FOLDER, file), 'utf8')).split('\n')) {
       // A line that was cut off when its process was killed is measured again.
-      if (line.endsWith('}')) records.push(JSON.parse(line) as Record);
+      if (line.endsWith('}')) records.push(JSON.parse(line) as SceneRecord);
     }
   }
   return [...new Map(records.map((record) => [keyOf(record), record])).values()];
@@ -66,12 +66,12 @@ export async function forget(settings: readonly string[]): Promise<void> {
 /** Records as they are kept: the names once, then one line for each with its values in the names' order. */
 interface KeptRecords {
   readonly metrics: readonly string[];
-  readonly settings: Readonly<{ [setting: string]: string }>;
+  readonly settings: Readonly<Record<string, string>>;
   readonly records: readonly (readonly [Part, string, string, string, readonly (number | null)[] | string])[];
 }
 
 /** The records of today's options as compact JSON. */
-export function compact(records: readonly Record[], settings: readonly Setting[]): string {
+export function compact(records: readonly SceneRecord[], settings: readonly Setting[]): string {
   const options = new Map(settings.map((setting) => [setting.name, optionsHash(setting)]));
   const current = records.filter((record) => options.get(record.setting) === record.options);
   const metrics = [...new Set(current.flatMap(({ values }) => Object.keys(values)))];
@@ -95,7 +95,7 @@ const trimmed = (values: (number | null)[]): (number | null)[] => {
 };
 
 /** The kept records. */
-export async function kept(file = KEPT): Promise<Record[]> {
+export async function kept(file = KEPT): Promise<SceneRecord[]> {
   const { metrics, settings, records } = JSON.parse(await readFile(file, 'utf8')) as KeptRecords;
   return records.map(([part, model, setting, scene, values]) => ({
     part,

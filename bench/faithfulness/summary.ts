@@ -4,7 +4,7 @@ import { METRICS, metricName, metricRow, PER_BASELINE } from '../../kernel/metri
 import { holm, pairedTest } from '../../kernel/metrics/paired.ts';
 import type { PairedTest } from '../../kernel/metrics/paired.ts';
 import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
-import type { Record } from './records.ts';
+import type { SceneRecord } from './records.ts';
 
 /** Of two methods: which one does better by a metric, as far as the scenes tell. */
 export type Verdict = 'better' | 'worse' | 'no difference shown';
@@ -34,7 +34,7 @@ export class Summary {
   readonly #values = new Map<string, Map<string, number>>();
   readonly #refused = new Map<string, string>();
 
-  constructor(model: string, records: readonly Record[], order: readonly string[]) {
+  constructor(model: string, records: readonly SceneRecord[], order: readonly string[]) {
     this.model = model;
     const mine = records.filter((record) => record.model === model);
     this.settings = order.filter((name) => mine.some(({ setting }) => setting === name));

@@ -5,11 +5,16 @@ import path from 'node:path';
 import { isCore, SETTINGS } from '../../bench/faithfulness/methods.ts';
 import { MAIN, plan } from '../../bench/faithfulness/plan.ts';
 import { compact, kept, optionsHash } from '../../bench/faithfulness/records.ts';
-import type { Record } from '../../bench/faithfulness/records.ts';
+import type { SceneRecord } from '../../bench/faithfulness/records.ts';
 import { METRIC_NAMES, Summary } from '../../bench/faithfulness/summary.ts';
 import { METHODS } from '../../kernel/attribution/methods.ts';
 
-const record = (setting: string, scene: string, values: Record['values'], more: Partial<Record> = {}): Record => ({
+const record = (
+  setting: string,
+  scene: string,
+  values: SceneRecord['values'],
+  more: Partial<SceneRecord> = {},
+): SceneRecord => ({
   part: 'map',
   model: 'pocket',
   setting,
@@ -90,7 +95,7 @@ describe('the table of methods', () => {
   });
 });
 
-function isSame(a: Record, b: Record): boolean {
+function isSame(a: SceneRecord, b: SceneRecord): boolean {
   try {
     assert.deepEqual(a, b);
     return true;
