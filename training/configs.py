@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import tokens
+from .duo import Duo
 from .model import Config, Pocket
 from .tiles import Tiles
 
@@ -85,7 +86,21 @@ def llava_onevision(m: Tiles) -> dict[str, dict]:
     }
 
 
-CONFIGS: dict[type[Pocket], Callable[[Pocket], dict[str, dict]]] = {Pocket: llava, Tiles: llava_onevision}
+def llava_duo(m: Duo) -> dict[str, dict]:
+    """LLaVA's files, with what transformers has no names for: the second encoder and the size of its view."""
+    c, files = m.config, llava(m)
+    high = {
+        "model_type": "convnext", "image_size": c.high_image, "patch_size": c.high_patch, "num_channels": 3,
+        "hidden_sizes": [width for width, _, _ in c.high_stages], "depths": [count for _, _, count in c.high_stages],
+        "num_stages": len(c.high_stages), "hidden_act": "gelu", "layer_norm_eps": 1e-5,
+    }
+    named = {"architectures": ["LlavaDuoForConditionalGeneration"], "model_type": "llava_duo"}
+    files["config.json"] |= {**named, "vision_config_high": high}
+    files["preprocessor_config.json"]["size_high"] = {"height": c.high_image, "width": c.high_image}
+    return files
+
+
+CONFIGS: dict[type[Pocket], Callable[[Pocket], dict[str, dict]]] = {Pocket: llava, Tiles: llava_onevision, Duo: llava_duo}
 
 
 def write_configs(model: Pocket, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Write models/<model> in the Hugging Face ONNX layout from a checkpoint: `python -m training.export --model pocket`.
 
-The graphs are those that transformers.js reads: vision_encoder (projector inside), embed_tokens, decoder_model_merged.
+The graphs are those that transformers.js reads: vision_encoder (projector inside), embed_tokens, decoder_model_merged. A model with two
+encoders has a file of each, and vision_fusion with the projector inside.
 """
 
 import argparse
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from .configs import write_configs
+from .duo import Duo
 from .model import Config, Pocket
 from .tiles import Tiles
 from .train import CHECKPOINTS
-from .variants import MODELS, VARIANTS
+from .variants import MODELS, VARIANTS, trained
 from .verify import cache_names, verify
 
 OPSET = 17
@@ -45,18 +47,33 @@ class TilesEncoder(nn.Module):
         return self.vision(pixel_values), self.newline
 
 
-class Encoder(NamedTuple):
-    """A file that reads pictures: its module, the sides of the pictures that it takes, and its outputs, the first of which are features."""
+class Part(NamedTuple):
+    """A file between pictures and image tokens: its module, the sizes of what it takes, and its outputs, the first of which are features."""
 
     file: str
     module: nn.Module
-    sides: dict[str, int]
-    outputs: list[str]
+    inputs: dict[str, tuple[int, ...]]
+    outputs: tuple[str, ...] = ("image_features",)
 
 
-ENCODERS: dict[type[Pocket], Callable[[Pocket], list[Encoder]]] = {
-    Pocket: lambda m: [Encoder("vision_encoder", m.vision, {"pixel_values": m.config.image}, ["image_features"])],
-    Tiles: lambda m: [Encoder("vision_encoder", TilesEncoder(m), {"pixel_values": m.config.image}, ["image_features", "image_newline"])],
+def pixels(side: int) -> dict[str, tuple[int, ...]]:
+    return {"pixel_values": (3, side, side)}
+
+
+def parts_of_duo(m: Duo) -> list[Part]:
+    c, vision = m.config, m.vision
+    high, low = vision.widths
+    return [
+        Part("vision_encoder_low", vision.low, pixels(c.image)),
+        Part("vision_encoder_high", vision.high, pixels(c.high_image)),
+        Part("vision_fusion", vision.fusion, {"low": (c.tokens, low), "high": (c.tokens, high)}),
+    ]
+
+
+PARTS: dict[type[Pocket], Callable[[Pocket], list[Part]]] = {
+    Pocket: lambda m: [Part("vision_encoder", m.vision, pixels(m.config.image))],
+    Tiles: lambda m: [Part("vision_encoder", TilesEncoder(m), pixels(m.config.image), ("image_features", "image_newline"))],
+    Duo: parts_of_duo,
 }
 
 
@@ -83,8 +100,8 @@ def name_matrices(graph: onnx.ModelProto, module: nn.Module) -> None:
             node.input[i] = renamed.get(name, name)
 
 
-def write_graphs(model: Pocket, folder: Path) -> None:
-    """Export the graphs, check them and infer their shapes."""
+def write_graphs(model: Pocket, folder: Path, store: Callable[[str, onnx.ModelProto], onnx.ModelProto]) -> None:
+    """Export the graphs, have their weights stored by `store`, check them and infer their shapes."""
     c = model.config
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -96,14 +113,15 @@ def write_graphs(model: Pocket, folder: Path) -> None:
                               opset_version=OPSET, dynamo=False, do_constant_folding=True)
         graph = onnx.load(path)
         name_matrices(graph, module)
+        graph = store(name, graph)
         onnx.checker.check_model(graph, full_check=True)
         onnx.save(onnx.shape_inference.infer_shapes(graph, strict_mode=True), path)
 
     batch_only = {0: "batch_size"}
     sequence = {0: "batch_size", 1: "sequence_length"}
-    for e in ENCODERS[type(model)](model):
-        pixels = tuple(torch.zeros(2, 3, side, side) for side in e.sides.values())
-        save(e.module, pixels, e.file, list(e.sides), e.outputs, {name: batch_only for name in [*e.sides, e.outputs[0]]})
+    for part in PARTS[type(model)](model):
+        args = tuple(torch.zeros(2, *size) for size in part.inputs.values())
+        save(part.module, args, part.file, list(part.inputs), list(part.outputs), {name: batch_only for name in [*part.inputs, part.outputs[0]]})
     save(Embed(model), (torch.ones(2, 5, dtype=torch.int64),), "embed_tokens", ["input_ids"], ["inputs_embeds"],
          {"input_ids": sequence, "inputs_embeds": sequence})
     past = [torch.zeros(2, c.heads, 3, c.head) for _ in range(2 * c.blocks)]
@@ -128,10 +146,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=VARIANTS, default="pocket")
     o = parser.parse_args()
-    model, folder = load(o.model), MODELS / o.model
-    write_graphs(model, folder / "onnx")
+    variant, model, folder = VARIANTS[o.model], load(o.model), MODELS / o.model
+    write_graphs(model, folder / "onnx", variant.store)
     write_configs(model, folder)
-    verify(model, VARIANTS[o.model].sight, folder)
+    verify(trained(o.model), variant.sight, folder)
     for path in sorted((folder / "onnx").iterdir()):
         print(path.name, path.stat().st_size)
 

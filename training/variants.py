@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import onnx
+
+from .compress import decoder_in_bytes, halved, unchanged
 from .duo import Duo, doubled
 from .grow import grow
 from .model import LARGE, Pocket
@@ -34,6 +37,8 @@ class Variant:
     batch: int = 24
     # Of the averaged weights, what each step keeps
     average: float = 0.998
+    # How a graph's weights are stored in its file
+    store: Callable[[str, onnx.ModelProto], onnx.ModelProto] = unchanged
 
 
 VARIANTS = {
@@ -45,11 +50,13 @@ VARIANTS = {
     "pocket-large": Variant(
         lambda: Pocket(LARGE), lambda: grow(trained("pocket"), LARGE),
         frozen=("vision.stem", "vision.position", "vision.blocks", "vision.norm"), encoder_frozen=True, rate=4e-4, warmup=60, batch=16,
+        store=decoder_in_bytes,
     ),
     "pocket-duo": Variant(
         Duo, lambda: doubled(trained("pocket")), Sight(scales=(1, SMALL, SMALL), views=(96, 192), hidden=0.15),
         frozen=("vision.low", *(f"vision.high.stem.{i}." for i in range(5))),
         slow=dict.fromkeys(("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), 0.25), rate=1.6e-3, warmup=60, batch=20,
+        store=halved,
     ),
 }
 

@@ -25,14 +25,16 @@ class Sessions:
         self.config = c
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
-        self.vision, self.embed, self.decoder = (
-            ort.InferenceSession(str(folder / f"{n}.onnx"), options, providers=["CPUExecutionProvider"])
-            for n in ("vision_encoder", "embed_tokens", "decoder_model_merged")
-        )
+        self.graphs = {f.stem: ort.InferenceSession(str(f), options, providers=["CPUExecutionProvider"]) for f in folder.glob("*.onnx")}
+        self.embed, self.decoder = self.graphs["embed_tokens"], self.graphs["decoder_model_merged"]
 
     def features(self, views: list[np.ndarray]) -> np.ndarray:
-        """Projected features of the views of a picture."""
-        return self.vision.run(["image_features"], dict(zip([i.name for i in self.vision.get_inputs()], views, strict=True)))[0]
+        """Projected features of the views of a picture, which one encoder or several take."""
+        encoders = [self.graphs[n] for n in ("vision_encoder", "vision_encoder_low", "vision_encoder_high") if n in self.graphs]
+        seen = [encoder.run(["image_features"], {"pixel_values": view})[0] for encoder, view in zip(encoders, views, strict=True)]
+        if fusion := self.graphs.get("vision_fusion"):
+            seen = fusion.run(None, dict(zip(("low", "high"), seen)))
+        return seen[0]
 
     def prompt(self, image: np.ndarray, ids: list[int]) -> np.ndarray:
         x = self.embed.run(None, {"input_ids": np.array([ids], np.int64)})[0].copy()

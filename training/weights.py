@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx.numpy_helper
 import torch
@@ -9,7 +10,21 @@ import torch
 from .model import Pocket
 
 # File of a graph, and what its parameters' names lack of the whole model's, where they lack anything.
-GRAPHS = [("vision_encoder", "vision."), ("embed_tokens", "decoder."), ("decoder_model_merged", "")]
+GRAPHS = [
+    ("vision_encoder", "vision."), ("vision_encoder_low", "vision.low."), ("vision_encoder_high", "vision.high."), ("vision_fusion", "vision.fusion."),
+    ("embed_tokens", "decoder."), ("decoder_model_merged", ""),
+]
+
+
+def weights(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """The constants of a graph in float32, those too that it makes of others: copies, and what is stored in fewer bits (compress.py)."""
+    found = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("Identity", "Cast", "DequantizeLinear") and all(name in found for name in node.input):
+            stored, *scale = (found[name] for name in node.input)
+            # Equal weights are stored once and copied under their other names.
+            found[node.output[0]] = stored if node.op_type == "Identity" else stored.astype(np.float32) * (scale[0] if scale else 1)
+    return found
 
 
 def from_onnx(model: Pocket, folder: Path) -> Pocket:
@@ -17,13 +32,10 @@ def from_onnx(model: Pocket, folder: Path) -> Pocket:
     wanted = model.state_dict()
     state = {}
     for file, prefix in GRAPHS:
-        graph = onnx.load(folder / "onnx" / f"{file}.onnx").graph
-        found = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in graph.initializer}
-        # Equal weights are stored once and copied under their other names.
-        found |= {n.output[0]: found[n.input[0]] for n in graph.node if n.op_type == "Identity" and n.input[0] in found}
-        for name, value in found.items():
+        path = folder / "onnx" / f"{file}.onnx"
+        for name, value in weights(onnx.load(path).graph).items() if path.exists() else ():
             if name.endswith("^T"):
-                name, value = name.removesuffix("^T"), value.t().contiguous()
-            state[name if name in wanted else prefix + name] = value
+                name, value = name.removesuffix("^T"), value.T
+            state[name if name in wanted else prefix + name] = torch.from_numpy(np.array(value))
     model.load_state_dict({name: state[name] for name in wanted})
     return model.eval()
