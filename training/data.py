@@ -34,7 +34,7 @@ BLURS = (1, 2, 3)
 class Batch:
     """views, each [b, pictures, side, side, 3] uint8; tokens, positions, pair [b, t]; target [b, t] (-1: none); kind [b, t] of each question;
     verdict [b, t] at its last token (-1: none). For the encoder, labels [b, pictures, heads, 144] and place [b, pictures, 144, 3], centre and
-    size of the object at each patch. Of each image token, names [b, heads, n] and spots [b, n, 3], the same for the whole picture, and lies [n, 2], its place
+    size of the object at each patch; fine [b, heads, cells] for a stage with smaller cells (None: there is none). Of each image token, names [b, heads, n] and spots [b, n, 3], the same for the whole picture, and lies [n, 2], its place
     (not a number: none)."""
 
     views: list[np.ndarray]
@@ -46,6 +46,7 @@ class Batch:
     verdict: np.ndarray
     labels: np.ndarray
     place: np.ndarray
+    fine: np.ndarray | None
     names: np.ndarray
     spots: np.ndarray
     lies: np.ndarray
@@ -183,12 +184,16 @@ def batch(sight: Sight, seed: int, start: int, size: int) -> Batch:
         np.full((size, LENGTH), -1, np.int16), np.full((size, LENGTH), -1, np.int64), np.full((size, LENGTH), -1, np.int8),
         np.full((size, LENGTH), -1, np.int16),
         np.empty((size, pictures, len(HEADS), GRID * GRID), np.int16), np.empty((size, pictures, GRID * GRID, 3), np.float32),
+        np.empty((size, len(HEADS), sight.fine**2), np.int16) if sight.fine else None,
         np.empty((size, len(HEADS), n), np.int16), np.empty((size, n, 3), np.float32), lying,
     )
     first = len(tokens.prefix()) + n
     for b in range(size):
         s, rng = scene(seed, start + b, sight.scales[(start + b) % len(sight.scales)])
         out.labels[b], out.place[b], out.names[b], out.spots[b] = supervision(s, sight.tiles)
+        if sight.fine:
+            out.fine[b] = dense(s, sight.fine)[0]
+            out.fine[b, [ROW[h] for h in OF_THE_WHOLE]] = -1
         shown = [s.image] * len(sight.views)
         if sight.hidden and rng.random() < sight.hidden:
             shown[:-1] = [unseen(s.image, rng)] * (len(shown) - 1)
@@ -196,6 +201,8 @@ def batch(sight: Sight, seed: int, start: int, size: int) -> Batch:
             shown = [unseen(s.image, rng)] * len(shown)
             out.labels[b] = out.names[b] = -1
             out.place[b] = out.spots[b] = 0
+            if sight.fine:
+                out.fine[b] = -1
         for i, image in enumerate(shown):
             out.views[i][b] = sight.looks(image)[i]
         at, asked, pair = 0, set(), 0

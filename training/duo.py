@@ -52,9 +52,13 @@ class HighVision(nn.Module):
         self.coarse = nn.Sequential(*(ConvNeXtBlock(second, wide) for _ in range(more)))
         self.norm = nn.LayerNorm(second)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def stages(self, pixels: Tensor) -> list[Tensor]:
+        """States of the cells of 8 px [b, 576, 160] and of 16 px [b, 144, 256]."""
         x = self.fine(self.stem(pixels.contiguous(memory_format=torch.channels_last)))
-        return self.norm(self.coarse(self.reduce(x)).flatten(2).transpose(1, 2))
+        return [x.flatten(2).transpose(1, 2), self.norm(self.coarse(self.reduce(x)).flatten(2).transpose(1, 2))]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.stages(pixels)[-1]
 
 
 class LowVision(nn.Module):
@@ -99,12 +103,12 @@ class DuoVision(nn.Module):
 
     def __init__(self, c: DuoConfig):
         super().__init__()
-        self.widths = (c.high_stages[-1][0], c.vision_width)
+        self.widths = (*(width for width, _, _ in c.high_stages), c.vision_width)
         self.low, self.high, self.fusion = LowVision(c), HighVision(c), Fusion(c)
 
     def stages(self, low: Tensor, high: Tensor) -> list[Tensor]:
-        seen = self.high(high)
-        return [seen, self.fusion.fuse(self.low(low), seen)]
+        fine, seen = self.high.stages(high)
+        return [fine, seen, self.fusion.fuse(self.low(low), seen)]
 
     def project(self, seen: Tensor) -> Tensor:
         return self.fusion.projector(seen)

@@ -62,7 +62,7 @@ def pixels(side: int) -> dict[str, tuple[int, ...]]:
 
 def parts_of_duo(m: Duo) -> list[Part]:
     c, vision = m.config, m.vision
-    high, low = vision.widths
+    _, high, low = vision.widths
     return [
         Part("vision_encoder_low", vision.low, pixels(c.image)),
         Part("vision_encoder_high", vision.high, pixels(c.high_image)),

@@ -12,13 +12,14 @@ from .world import INPUT, reduced
 class Sight:
     """Scenes of each of these scales in turn; views of so many px a side, one for each encoder, from low to high.
 
-    With `tiles` the only encoder sees the whole picture, then the tiles of one so many times as wide and high, line by line. Of a share
+    `fine`: cells in each direction of a stage of an encoder with smaller cells than the image tokens', which is supervised too. With `tiles` the only encoder sees the whole picture, then the tiles of one so many times as wide and high, line by line. Of a share
     `hidden` of the scenes only the highest view shows anything.
     """
 
     scales: tuple[int, ...] = (1,)
     views: tuple[int, ...] = (INPUT,)
     tiles: int = 0
+    fine: int = 0
     hidden: float = 0.0
 
     def looks(self, image: Image.Image) -> list[np.ndarray]:

@@ -74,15 +74,17 @@ def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
     return torch.cat([torch.zeros(b, t, before, dtype=dtype), (~own).to(dtype) * -1e9], 2)[:, None]
 
 
-def encoder_losses(dense: Tensor, labels: Tensor, place: Tensor) -> dict[str, Tensor]:
-    """Of the dense labels of each patch, and of the place and size of the object there."""
+def encoder_losses(dense: Tensor, labels: Tensor, place: Tensor | None, empty: float) -> dict[str, Tensor]:
+    """Of the dense labels of each patch, and of the place and size of the object there. `empty`: weight of patches without an object."""
     losses = {}
     for i, (name, piece) in enumerate(zip(HEADS, dense.float().split([*HEADS.values(), 3], 2))):
         known = labels[:, i] >= 0
         if known.any():
-            losses[name] = F.cross_entropy(piece[known], labels[:, i][known])
-    known = labels[:, 0] > 0
-    losses["place"] = (dense[..., -3:][known].float() - place[known]).abs().mean()
+            weight = torch.cat([torch.tensor([empty]), torch.ones(COUNT - 1)]) if name == "what" else None
+            losses[name] = F.cross_entropy(piece[known], labels[:, i][known], weight)
+    if place is not None:
+        known = labels[:, 0] > 0
+        losses["place"] = (dense[..., -3:][known].float() - place[known]).abs().mean()
     return losses
 
 
@@ -123,7 +125,7 @@ def exact_match(batch: Batch, wrong: np.ndarray) -> dict[str, list[bool]]:
     return {k: (misses[kinds == i] == 0).tolist() for i, k in enumerate(KINDS)}
 
 
-def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor, dict]:
+def loss(trainee: Trainee, batch: Batch, empty: float, noise: torch.Generator) -> tuple[Tensor, dict]:
     """The training loss; and for the log its parts, and exact match by kind."""
     model, dtype = trainee.model, next(trainee.parameters()).dtype
     views = [torch.from_numpy(view).permute(0, 1, 4, 2, 3).float() / 127.5 - 1 for view in batch.views]
@@ -144,9 +146,12 @@ def loss(trainee: Trainee, batch: Batch, noise: torch.Generator) -> tuple[Tensor
     each = F.cross_entropy(logits, target[at], reduction="none")
     weight = torch.tensor([EMPHASIS.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
     losses = {"answers": (each * weight).sum() / weight.sum()}
+    known = {labels.shape[2]: (labels, place)}
+    if batch.fine is not None:
+        known[batch.fine.shape[2]] = (torch.from_numpy(batch.fine).long(), None)
     for stage in dense:
         if stage.requires_grad:
-            losses |= {k: losses.get(k, 0) + v for k, v in encoder_losses(stage, labels, place).items()}
+            losses |= {k: losses.get(k, 0) + v for k, v in encoder_losses(stage, *known[stage.shape[1]], empty).items()}
     inside = ~lies[:, 0].isnan()
     losses["lies"] = (lying[:, inside].float() - lies[inside]).abs().mean()
     losses |= lookup_losses(model, ids, len(prefix), states, probe, beside, names, spots)
@@ -226,7 +231,7 @@ def main() -> None:
             torch._foreach_copy_(quick, params)
         for p in quick:
             p.grad = None
-        value, seen = loss(fast, batch, noise.manual_seed(step))
+        value, seen = loss(fast, batch, variant.empty, noise.manual_seed(step))
         value.backward()
         for p, q in zip(params, quick):
             p.grad = q.grad.float() if q.grad is not None else None

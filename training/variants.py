@@ -35,6 +35,8 @@ class Variant:
     rate: float = 2.5e-3
     warmup: int = 200
     batch: int = 24
+    # Weight of patches without an object where the encoder is taught what is there
+    empty: float = 1.0
     # Of the averaged weights, what each step keeps
     average: float = 0.998
     # How a graph's weights are stored in its file
@@ -53,9 +55,10 @@ VARIANTS = {
         store=decoder_in_bytes,
     ),
     "pocket-duo": Variant(
-        Duo, lambda: doubled(trained("pocket")), Sight(scales=(1, SMALL, SMALL), views=(96, 192), hidden=0.15),
+        Duo, lambda: doubled(trained("pocket")), Sight(scales=(1, SMALL, SMALL), views=(96, 192), fine=24, hidden=0.15),
         frozen=("vision.low", *(f"vision.high.stem.{i}." for i in range(5))),
-        slow=dict.fromkeys(("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), 0.25), rate=1.6e-3, warmup=60, batch=20,
+        slow=dict.fromkeys(("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), 0.25),
+        rate=2e-3, warmup=30, batch=20, empty=0.2,
         store=halved,
     ),
 }
