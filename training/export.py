@@ -146,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=VARIANTS, default="pocket")
     o = parser.parse_args()
+    torch.set_num_threads(1)
     variant, model, folder = VARIANTS[o.model], load(o.model), MODELS / o.model
     write_graphs(model, folder / "onnx", variant.store)
     write_configs(model, folder)

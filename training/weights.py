@@ -14,16 +14,16 @@ GRAPHS = [
     ("vision_encoder", "vision."), ("vision_encoder_low", "vision.low."), ("vision_encoder_high", "vision.high."), ("vision_fusion", "vision.fusion."),
     ("embed_tokens", "decoder."), ("decoder_model_merged", ""),
 ]
+# How weights are made of others: equal ones are stored once and copied under their other names; for the rest see compress.py.
+MADE = {"Identity": lambda stored: stored, "Cast": lambda stored: stored.astype(np.float32), "Mul": np.multiply}
 
 
 def weights(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    """The constants of a graph in float32, those too that it makes of others: copies, and what is stored in fewer bits (compress.py)."""
+    """The constants of a graph in float32, those too that it makes of others."""
     found = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     for node in graph.node:
-        if node.op_type in ("Identity", "Cast", "DequantizeLinear") and all(name in found for name in node.input):
-            stored, *scale = (found[name] for name in node.input)
-            # Equal weights are stored once and copied under their other names.
-            found[node.output[0]] = stored if node.op_type == "Identity" else stored.astype(np.float32) * (scale[0] if scale else 1)
+        if node.op_type in MADE and all(name in found for name in node.input):
+            found[node.output[0]] = MADE[node.op_type](*(found[name] for name in node.input))
     return found
 
 
