@@ -21,14 +21,23 @@ const AXES: Readonly<Record<Axis, CompareAxis>> = {
 
 /** The options of `explain`, of which exactly one of image, question, answer, method and model is a list. */
 export type CompareOptions = {
-  readonly [Option in keyof ExplainOptions]: Option extends Axis
+  readonly [Option in keyof Omit<ExplainOptions, OfEach>]: Option extends Axis
     ? ExplainOptions[Option] | readonly NonNullable<ExplainOptions[Option]>[]
     : ExplainOptions[Option];
+} & {
+  /** As in `explain`. Where images or questions are compared a list has an entry for each of them: an answer, several, or null. */
+  readonly references?: string | readonly (string | readonly string[] | null)[] | undefined;
+  /** As in `explain`. Where images or questions are compared a list of lists has the options of each of them. */
+  readonly choices?: readonly string[] | readonly (readonly string[] | null)[] | undefined;
 };
+
+/** Options that each image or question may have its own of. */
+type OfEach = 'references' | 'choices';
 
 /**
  * Explains the same thing several times, with one difference, and says how much the joint maps agree: Spearman's rank
- * correlation of their cells and the intersection over union of their top 20 %.
+ * correlation of their cells, the intersection over union of their top 20 % and their earth mover's distance. For each it tells the
+ * words that depend on the image, the size of its focus, and with `references` whether the answer is right.
  *
  *     compare({ image: 'street.jpg', question: ['What is left of the dog?', 'How many cars are there?'] })
  *
@@ -37,6 +46,8 @@ export type CompareOptions = {
 export async function compare(options: CompareOptions): Promise<ComparisonResult> {
   const axis = comparedAxis(options);
   const values: readonly unknown[] = options[axis] as readonly unknown[];
+  const references = ofEach('references', options.references, axis, values.length);
+  const choices = ofEach('choices', options.choices, axis, values.length);
   const images: DocumentImage[] = [];
   const explanations: Explanation[] = [];
   const origins: Origin[] = [];
@@ -45,6 +56,8 @@ export async function compare(options: CompareOptions): Promise<ComparisonResult
     const { image, explanation, origin } = await explained(
       {
         ...options,
+        references: references[index],
+        choices: choices[index],
         [axis]: value,
         ...(onProgress && {
           onProgress: (progress) =>
@@ -62,7 +75,11 @@ export async function compare(options: CompareOptions): Promise<ComparisonResult
       image: shown < 0 ? images.length - 1 : shown,
     });
   }
-  const joint = explanations.map(({ maps }) => maps.find(({ role }) => role === 'joint'));
+  const joint = explanations.map(({ maps, image }) => {
+    const map = maps.find(({ role }) => role === 'joint');
+    const { width, height } = images[image]!;
+    return map ? { ...decodedMap(map), aspect: width / height } : null;
+  });
   return new ComparisonResult(
     {
       schemaVersion: SCHEMA_VERSION,
@@ -70,9 +87,28 @@ export async function compare(options: CompareOptions): Promise<ComparisonResult
       images,
       explanations,
       axis: AXES[axis],
-      agreement: agreements(joint.map((map) => (map ? decodedMap(map) : null))),
+      agreement: agreements(joint),
     },
     origins,
+  );
+}
+
+/** The references or choices of each value: its own where images or questions are compared, else the same. */
+function ofEach(
+  name: OfEach,
+  given: CompareOptions[OfEach],
+  axis: Axis,
+  count: number,
+): readonly (string | readonly string[] | undefined)[] {
+  const own =
+    (axis === 'image' || axis === 'question') &&
+    Array.isArray(given) &&
+    (name === 'references' || given.some((each) => typeof each !== 'string'));
+  if (!own) return Array.from({ length: count }, () => given as string | readonly string[] | undefined);
+  if (given.length === count) return given.map((each: string | readonly string[] | null) => each ?? undefined);
+  throw new LensError(
+    `compare(): "${name}" has ${given.length} entries for ${count} values of "${axis}"`,
+    'Give one for each, null where there is none',
   );
 }
 

@@ -12,9 +12,16 @@ const MEASURES = {
     label: 'overlap of the top 20 %',
     note: 'Overlap of each map’s hottest 20 % of cells: intersection over union, 0 to 1.',
   },
+  earthMovers: {
+    label: 'earth mover’s distance',
+    note: 'Earth mover’s distance: how far the one map’s heat must be moved to make the other’s, in diagonals of the image; 0 is the same.',
+  },
 } as const;
 
 type Measure = keyof typeof MEASURES;
+
+/** An earth mover's distance that counts as no agreement at all: about that of heat in one place and heat spread evenly. */
+const FAR = 0.4;
 
 function pairOf(pairs: readonly Agreement[], a: number, b: number): Agreement | undefined {
   return pairs.find((pair) => (pair.a === a && pair.b === b) || (pair.a === b && pair.b === a));
@@ -26,7 +33,9 @@ function matrix({ explanations }: LensDocument, pairs: readonly Agreement[], mea
     if (a === b) return element('td', { class: 'self' }, element('span', { 'aria-label': 'itself', role: 'img' }, '·'));
     const value = pairOf(pairs, a, b)?.[measure];
     if (value === undefined) return element('td', {}, '–');
-    return element('td', { class: 'number', style: { '--agree': Math.max(value, 0).toFixed(3) } }, fixed(value));
+    // The darker, the more alike.
+    const alike = measure === 'earthMovers' ? 1 - Math.min(1, value / FAR) : Math.max(value, 0);
+    return element('td', { class: 'number', style: { '--agree': alike.toFixed(3) } }, fixed(value));
   };
   return element(
     'table',
@@ -56,10 +65,14 @@ function matrix({ explanations }: LensDocument, pairs: readonly Agreement[], mea
 export function createAgreement(lens: LensDocument, signal: AbortSignal): HTMLElement | null {
   const { agreement } = lens;
   if (!agreement || agreement.length === 0) return null;
+  // Documents of earlier versions do not have all.
+  const measures = (Object.keys(MEASURES) as Measure[]).filter((name) =>
+    agreement.some((pair) => pair[name] !== undefined),
+  );
   const select = element(
     'select',
     { 'data-control': 'measure' },
-    ...(Object.keys(MEASURES) as Measure[]).map((name) => element('option', { value: name }, MEASURES[name].label)),
+    ...measures.map((name) => element('option', { value: name }, MEASURES[name].label)),
   );
   const table = element('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Agreement of the maps' });
   const note = element('p', { class: 'note' });

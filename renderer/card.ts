@@ -17,6 +17,7 @@ import { colourAt, heatOpacity, type HeatStyle } from './colour-maps.ts';
 import { heatSize, paintLevels } from './heatmap.ts';
 import { fieldOf, mainMap, ownScale, resample, sharedScale, tokenMap, type Scale } from './saliency.ts';
 import type { Mark } from './text-lines.ts';
+import { encoderLine, rightness } from './tables.ts';
 import {
   AXIS_TITLES,
   NO_DEPENDENCE,
@@ -277,8 +278,15 @@ function tintLegend<C>(pen: Pen<C>, { answer }: Explanation, width: number): Blo
 }
 
 function scoreLine(explanation: Explanation): string {
-  return scores(explanation)
-    .map((metric) => `${metric.name} ${metricValue(metric)}${metric.better ? `, ${metric.better} is better` : ''}`)
+  const right = rightness(explanation);
+  return [
+    ...(right === '' ? [] : [`The answer is ${right}`]),
+    ...scores(explanation).map(
+      (metric) => `${metric.name} ${metricValue(metric)}${metric.better ? `, ${metric.better} is better` : ''}`,
+    ),
+    encoderLine(explanation),
+  ]
+    .filter((part) => part !== '')
     .join('.   ');
 }
 
@@ -382,11 +390,12 @@ function several<C>(pen: Pen<C>): readonly Block[] {
   ] as const;
   const pairs = (document.agreement ?? [])
     .slice(0, MOST_PAIRS)
-    .map(({ a, b, rankCorrelation, iouTop20 }) =>
+    .map(({ a, b, rankCorrelation, iouTop20, earthMovers }) =>
       text(
         pen,
         `${document.explanations[a]!.label} / ${document.explanations[b]!.label}: rank correlation ${fixed(rankCorrelation)}, ` +
-          `overlap of the top 20 % ${fixed(iouTop20)}`,
+          `overlap of the top 20 % ${fixed(iouTop20)}` +
+          (earthMovers === undefined ? '' : `, earth mover’s distance ${fixed(earthMovers)}`),
         INNER,
         12,
         INK,

@@ -3,6 +3,7 @@ import { createAnswer } from './answer-tokens.ts';
 import { createControls, createSegmentation } from './controls.ts';
 import { createCurveNote, createCurves } from './curves.ts';
 import { element } from './element.ts';
+import { createEncoders } from './encoders.ts';
 import { createHeatLegend, createTokenLegend } from './legend.ts';
 import { createMultiples } from './multiples.ts';
 import { createPicture } from './picture.ts';
@@ -11,6 +12,7 @@ import { createRatios } from './ratios.ts';
 import { readOut } from './readout.ts';
 import { mainMap } from './saliency.ts';
 import type { Panel } from './subject.ts';
+import { rightness } from './tables.ts';
 import { NO_DEPENDENCE, noDependenceReason, notesOf } from './wording.ts';
 
 const HINTS = {
@@ -27,6 +29,14 @@ function createReadOut(panel: Panel): HTMLElement {
     line.textContent = said ?? hint;
   }, panel.signal);
   return line;
+}
+
+/** Whether the answer is right, and what would have been. */
+function createRightness({ explanation }: Panel): HTMLElement | null {
+  const { correctness } = explanation;
+  if (correctness === undefined) return null;
+  const wanted = correctness.correct ? '' : ` Acceptable: ${correctness.references.slice(0, 5).join(' · ')}`;
+  return element('p', { class: 'note rightness', dir: 'auto' }, `The answer is ${rightness(explanation)}.${wanted}`);
 }
 
 /** The panel's elements. In a comparison, what holds for every panel is said once and elsewhere. */
@@ -55,6 +65,7 @@ export function createPanel(panel: Panel): HTMLElement {
       ? null
       : element('p', { class: 'question', dir: 'auto' }, explanation.question),
     createAnswer(panel),
+    createRightness(panel),
     explanation.dependsOnImage ? null : statement,
     ...notes.map((note) => element('p', { class: 'note' }, note)),
     createReadOut(panel),
@@ -69,6 +80,7 @@ export function createPanel(panel: Panel): HTMLElement {
         ),
     createCurves(panel),
     compared || explanation.curves.length === 0 ? null : createCurveNote(),
+    createEncoders(panel),
     createRatios(panel),
     createProvenance(panel),
   );

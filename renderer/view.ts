@@ -14,6 +14,8 @@ import { createScoreTable } from './score-table.ts';
 import { RELEASED, createStore, type TokenReference, type ViewState } from './store.ts';
 import { STYLES } from './styles/index.ts';
 import type { Panel } from './subject.ts';
+import { findingsTable } from './tables.ts';
+import { createTextTable } from './text-table.ts';
 import { followTheme } from './theme.ts';
 import { AXIS_TITLES } from './wording.ts';
 
@@ -80,6 +82,7 @@ function comparisonParts(lens: LensDocument, panels: readonly Panel[], store: Pa
       createSegmentation({ store, signal, name: 'segmentation' }),
     ),
     lens.explanations.some(({ curves }) => curves.length > 0) ? createCurveNote() : null,
+    createTextTable(findingsTable(lens.explanations), 'findings'),
     createScoreTable(lens),
     createAgreement(lens, signal),
     createDifference(panels, store, signal),

@@ -193,7 +193,14 @@ export const AXIS_TITLES = {
 /** One line for the whole document. */
 export function summary(document: LensDocument): string {
   if (document.kind === 'comparison') {
-    return `${AXIS_TITLES[document.axis ?? 'answers']}: ${document.explanations.map(({ label }) => label).join(' | ')}`;
+    const each = document.explanations.map(({ label, focus, correctness }) => {
+      const known = [
+        ...(correctness === undefined ? [] : [correctness.correct ? 'right' : 'wrong']),
+        ...(focus === undefined ? [] : [`focus ${figure(100 * focus)} %`]),
+      ];
+      return known.length === 0 ? label : `${label} (${known.join(', ')})`;
+    });
+    return `${AXIS_TITLES[document.axis ?? 'answers']}: ${each.join(' | ')}`;
   }
   const [only] = document.explanations;
   if (!only) return 'Nothing to explain.';

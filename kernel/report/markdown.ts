@@ -1,5 +1,7 @@
 /** The explanation as Markdown: what a screen reader is given, and what hosts show that know neither our view nor pictures. */
 import { cellAt, fieldOf, mainMap, tokenMap } from '../../renderer/saliency.ts';
+import { encoderTable, findingsTable, rightness } from '../../renderer/tables.ts';
+import type { TextTable } from '../../renderer/tables.ts';
 import {
   AXIS_TITLES,
   NO_DEPENDENCE,
@@ -127,14 +129,28 @@ const LLR_EXPLAINED =
   'The LLR says how much likelier the image makes a token than a stand-in for the image does: 1 means 2.7 times as likely, 0 no difference, ' +
   'less than 0 less likely.';
 
+/** Whether the answer is right, in a few words after it. */
+function rightAnswer(explanation: Explanation): string {
+  const { correctness } = explanation;
+  if (correctness === undefined) return '';
+  const wanted = correctness.correct ? '' : `; acceptable: ${cell(correctness.references.join(' · '))}`;
+  return ` (${rightness(explanation)}${wanted})`;
+}
+
+function textTable({ caption, header, rows, note }: TextTable): string {
+  const written = rows.map((cells) => cells.map(cell));
+  return [`**${cell(caption)}**`, table(header, written), cell(note)].filter((part) => part !== '').join('\n\n');
+}
+
 function explanationMarkdown(explanation: Explanation, image: DocumentImage, title: string | undefined): string {
   const { question, answer, model, provenance } = explanation;
   const results = scores(explanation);
+  const encoders = encoderTable(explanation);
   const notes = notesOf(explanation);
   return [
     title === undefined ? '' : `**${cell(title)}**`,
     `Question: ${cell(question)}`,
-    `Answer${answer.source === 'given' ? ' (given)' : ''}: **${cell(answer.text)}**`,
+    `Answer${answer.source === 'given' ? ' (given)' : ''}: **${cell(answer.text)}**${rightAnswer(explanation)}`,
     [dependence(explanation), ...notes.map(cell)].join(' '),
     heat(explanation),
     answer.tokens.length > 0 ? answerTable(explanation) : '',
@@ -145,6 +161,7 @@ function explanationMarkdown(explanation: Explanation, image: DocumentImage, tit
           results.map((metric) => [cell(metric.name), metricValue(metric), metric.better ?? '']),
         )
       : '',
+    encoders ? textTable(encoders) : '',
     `Model ${cell(model.id)}, method ${cell(provenance.method)}, seed ${provenance.seed}; ` +
       `image ${image.name === undefined ? '' : `${cell(image.name)}, `}${image.sourceWidth} × ${image.sourceHeight} px.`,
   ]
@@ -163,15 +180,17 @@ export function markdown(document: LensDocument): string {
   return [
     ...(compared && document.axis ? [`${AXIS_TITLES[document.axis]}.`] : []),
     ...parts,
+    ...(compared ? [textTable(findingsTable(document.explanations))] : []),
     ...(agreement.length > 0
       ? [
           table(
-            ['between', 'and', 'rank correlation', 'overlap of the top 20 %'],
-            agreement.map(({ a, b, rankCorrelation, iouTop20 }) => [
+            ['between', 'and', 'rank correlation', 'overlap of the top 20 %', 'earth mover’s distance'],
+            agreement.map(({ a, b, rankCorrelation, iouTop20, earthMovers }) => [
               label(a),
               label(b),
               fixed(rankCorrelation),
               fixed(iouTop20),
+              earthMovers === undefined ? '' : fixed(earthMovers),
             ]),
           ),
         ]

@@ -156,7 +156,24 @@ describe('the API on the embedded model', function () {
       methods.explanations.map(({ explanation }) => explanation.label),
       ['grad-cam', 'integrated-gradients'],
     );
-    const images = await compare({ ...asked, image: [IMAGE, scene('001.png')], method: 'grad-cam' });
+    const images = await compare({
+      ...asked,
+      image: [IMAGE, scene('001.png')],
+      method: 'grad-cam',
+      references: [['nothing', ANSWER], null],
+    });
+    assert.deepEqual(
+      images.explanations.map(({ correct, focus }) => [correct, focus !== undefined && focus < 0.5]),
+      [
+        [true, true],
+        [undefined, true],
+      ],
+    );
+    assert.ok(images.agreement[0]!.earthMovers! > 0 && images.agreement[0]!.earthMovers! < 0.5);
+    await assert.rejects(
+      compare({ ...asked, image: [IMAGE, scene('001.png')], references: ['only one'] }),
+      /"references" has 1 entries for 2 values of "image"/,
+    );
     assert.deepEqual(
       images.explanations.map(({ explanation }) => explanation.label),
       ['000.png', '001.png'],

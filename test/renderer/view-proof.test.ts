@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import sharp from 'sharp';
 import type { Browser, Page } from 'playwright-core';
+import type { LensDocument } from '../../kernel/document.ts';
 import { fieldOf, removalOrder } from '../../renderer/saliency.ts';
 import { reproduction } from '../../renderer/code.ts';
 import {
@@ -184,6 +185,76 @@ describe('the proof, comparing, saving and copying, in Chromium', function () {
       await page.locator('.difference summary').click();
       await page.locator('[data-control="difference-second"]').selectOption('2');
       assert.match(await page.locator('.difference-body').innerText(), /over different pictures/);
+    });
+  });
+
+  describe('answers, focus and encoders', () => {
+    const judged = async (): Promise<LensDocument> => {
+      const lens = await comparisonDocument();
+      const [first, second, ...others] = lens.explanations;
+      const right = { correct: true, references: ['<b>a dog</b>'] };
+      return {
+        ...lens,
+        explanations: [
+          { ...first!, focus: 0.125, correctness: right },
+          { ...second!, focus: 0.31, correctness: { correct: false, references: ['<img src=x>', 'a cat'] } },
+          ...others,
+        ],
+        agreement: lens.agreement!.map((pair) => ({ ...pair, earthMovers: 0.07 })),
+      };
+    };
+
+    it('tells for each explanation its answer, whether it is right, its visual words and its focus', async () => {
+      const lens = await judged();
+      page = await stage(browser, script, lens);
+      const heads = await texts(page, '.findings thead th');
+      assert.deepEqual(heads, ['answer', 'reference', 'words that depend on the image, LLR', 'focus']);
+      const rows = await page.locator('.findings tbody tr').all();
+      assert.equal(rows.length, lens.explanations.length);
+      const first = await rows[0]!.locator('td').allInnerTexts();
+      assert.deepEqual([first[0], first[1], first[3]], [lens.explanations[0]!.answer.text, 'right', '12.5 %']);
+      assert.match(first[2]!, /brown 2\.31, terr 4\.42/);
+      assert.equal(await rows[1]!.locator('td').nth(1).innerText(), 'wrong');
+      const said = await texts(page, '.rightness');
+      assert.deepEqual(said, ['The answer is right.', 'The answer is wrong. Acceptable: <img src=x> · a cat']);
+      assert.equal(await page.locator('.rightness img').count(), 0);
+    });
+
+    it('measures agreement by the earth mover’s distance, where the document has it', async () => {
+      const lens = await judged();
+      page = await stage(browser, script, lens);
+      await page.locator('[data-control="measure"]').selectOption('earthMovers');
+      assert.match(await page.locator('.matrix caption').innerText(), /earth mover’s distance/);
+      assert.equal((await texts(page, '.matrix td.number'))[0], '0.07');
+      await page.context().close();
+      const { agreement, ...rest } = lens;
+      const older = agreement!.map(({ earthMovers: _, ...pair }) => pair);
+      page = await stage(browser, script, { ...rest, agreement: older });
+      assert.equal(await page.locator('[data-control="measure"] option').count(), 2);
+      await assert.rejects(page.locator('[data-control="measure"]').selectOption('earthMovers', { timeout: 500 }));
+    });
+
+    it('says what each encoder contributed, with a map of each', async () => {
+      const lens = await explanationDocument();
+      const [only] = lens.explanations;
+      const map = only!.maps[1]!;
+      const encoders = [
+        { name: 'low', width: 96, height: 96, contribution: 6, drop: 4, dropTop: 2.5, map },
+        { name: 'high', width: 192, height: 192, contribution: 2, drop: 1, dropTop: 0.25, map },
+      ];
+      page = await stage(browser, script, { ...lens, explanations: [{ ...only!, encoders }] });
+      await page.locator('.encoders summary').click();
+      const cells = await texts(page, '.contributions tbody td');
+      assert.deepEqual(cells, ['96 × 96 px', '75 %', '4', '2.5', '192 × 192 px', '25 %', '1', '0.25']);
+      assert.deepEqual(await texts(page, '.encoders .multiple-name'), ['low', 'high']);
+      const pixels = await pixelsOf(page, 16, 16, 0, '.encoders .small-heat');
+      assert.ok(
+        pixels.some(([, , , alpha]) => alpha! > 0),
+        'the map is drawn',
+      );
+      await page.context().close();
+      page = await stage(browser, script, lens);
+      assert.equal(await page.locator('.encoders').count(), 0);
     });
   });
 

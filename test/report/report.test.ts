@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { summary } from '../../renderer/wording.ts';
 import { createCanvas } from 'canvas';
 import MarkdownIt from 'markdown-it';
 import sharp from 'sharp';
@@ -238,7 +239,34 @@ describe('Markdown', () => {
   });
 
   it('gives the agreement of a comparison', async () => {
-    assert.match(markdown(await comparisonDocument()), /^\| igos\+\+ \| grad-cam \| −0\.07 \| 0\.11 \|$/m);
+    const lens = await comparisonDocument();
+    // A document of an earlier version has no earth mover's distance.
+    assert.match(markdown(lens), /^\| igos\+\+ \| grad-cam \| −0\.07 \| 0\.11 \|  \|$/m);
+    const agreement = lens.agreement!.map((pair) => ({ ...pair, earthMovers: 0.125 }));
+    assert.match(markdown({ ...lens, agreement }), /^\| igos\+\+ \| grad-cam \| −0\.07 \| 0\.11 \| 0\.13 \|$/m);
+  });
+
+  it('tells of each compared answer whether it is right, its visual words and its focus', async () => {
+    const lens = await comparisonDocument();
+    const [first, ...others] = lens.explanations;
+    const correctness = { correct: false, references: ['a | cat', '<i>dog</i>'] };
+    const judged = { ...lens, explanations: [{ ...first!, focus: 0.2, correctness }, ...others] };
+    const text = markdown(judged);
+    assert.match(text, /\(wrong; acceptable: a \\\| cat · &lt;i&gt;dog&lt;\/i&gt;\)/);
+    assert.match(text, /^\| {2}\| answer \| reference \| words that depend on the image, LLR \| focus \|$/m);
+    assert.match(text, /^\| igos\+\+ \| A brown .* \| wrong \| brown 2\.31, terr 4\.42, .* \| 20 % \|$/m);
+    assert.match(summary(judged), /: igos\+\+ \(wrong, focus 20 %\) \| /);
+  });
+
+  it('tells what each encoder contributed', async () => {
+    const lens = await explanationDocument();
+    const encoders = [
+      { name: 'low', width: 96, height: 96, contribution: 3, drop: 4, dropTop: 2.5 },
+      { name: 'high', width: 192, height: 192, contribution: 1, drop: 1, dropTop: 0.25 },
+    ];
+    const text = markdown({ ...lens, explanations: [{ ...lens.explanations[0]!, encoders }] });
+    assert.match(text, /^\*\*What each encoder contributed\*\*$/m);
+    assert.match(text, /^\| low \| 96 × 96 px \| 75 % \| 4 \| 2\.5 \|$/m);
   });
 
   it('shows hostile text as it is: no markup comes of it, and no table breaks', async () => {
