@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { bilinear } from './bilinear.ts';
-import { filledMask } from './mask.ts';
+import { laidViews } from './laid-views.ts';
 import type { AttributionMethod } from './method.ts';
 import { stage, throwIfAborted } from './progress.ts';
-import type { FeatureGradient, Mask } from './scorer.ts';
+import type { FeatureGradient } from './scorer.ts';
 
 export interface GradCamOptions {
   /** Rows and columns of the map. */
@@ -37,26 +36,11 @@ export const gradCam: AttributionMethod<GradCamOptions> = {
   async attribute(scorer, weights, { maskSize }, context) {
     throwIfAborted(context.signal);
     const report = stage('gradient', 1, context);
-    const sum = filledMask(maskSize, maskSize, 0);
-    const seen = filledMask(maskSize, maskSize, 0);
-    for (const view of await scorer.featureGradient(weights)) lay(view, classActivation(view), sum, seen);
+    const views = await scorer.featureGradient(weights);
     report(1);
-    return { ...sum, data: sum.data.map((value, cell) => (seen.data[cell]! > 0 ? value / seen.data[cell]! : 0)) };
+    return laidViews(
+      views.map((view) => ({ ...view, map: classActivation(view) })),
+      maskSize,
+    );
   },
 };
-
-/** Adds a view's map to the cells whose centres lie in its window, bilinearly between token centres. */
-function lay(view: FeatureGradient, map: Float32Array, sum: Mask, seen: Mask): void {
-  const [left, top, width, height] = view.window;
-  const { rows, cols } = sum;
-  // Where the whole image lies as the view sees it, in shares of the view.
-  const image = [-left / width, -top / height, (1 - left) / width, (1 - top) / height] as const;
-  const onImage = bilinear(view.rows, view.cols, rows, cols, image).up(map);
-  onImage.forEach((value, cell) => {
-    const y = (Math.floor(cell / cols) + 0.5) / rows;
-    const x = ((cell % cols) + 0.5) / cols;
-    if (y < top || y > top + height || x < left || x > left + width) return;
-    sum.data[cell]! += value;
-    seen.data[cell]! += 1;
-  });
-}

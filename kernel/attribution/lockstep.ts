@@ -59,6 +59,15 @@ export async function inLockstep<Result>(
     }
   };
 
+  let last: Promise<unknown> = Promise.resolve();
+  /** Large answers that cannot share a run: one after another, so that each can be used up before the next is made. */
+  function alone<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+    const answer = last.then(call);
+    last = answer.catch(() => undefined);
+    return answer;
+  }
+
+  const { internals } = scorer;
   const gathering: Scorer = {
     tokenCount: scorer.tokenCount,
     image: scorer.image,
@@ -67,6 +76,12 @@ export async function inLockstep<Result>(
     featureGradient: async (weights) => {
       const each = (all: readonly Float32Array[]) => Promise.all(all.map((one) => scorer.featureGradient(one)));
       return (await gathered('features', each, [weights]))[0]!;
+    },
+    internals: {
+      visionGradient: (weights, layer) => alone(() => internals.visionGradient(weights, layer)),
+      answerAttention: () => alone(() => internals.answerAttention()),
+      attention: (weights) => alone(() => internals.attention(weights)),
+      tokenLogits: () => alone(() => internals.tokenLogits()),
     },
     get evaluations() {
       return scorer.evaluations;

@@ -1,6 +1,7 @@
 import { LensError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
 import { checked } from '../options.ts';
+import { attentionRollout } from './attention-rollout.ts';
 import { gradCam } from './grad-cam.ts';
 import { gridQueries } from './grid-queries.ts';
 import { igosPlus } from './igos-plus.ts';
@@ -10,9 +11,13 @@ import { integratedGradientsMethod } from './integrated-gradients.ts';
 import { lens } from './lens.ts';
 import type { AttributionMethod } from './method.ts';
 import { occlusion } from './occlusion.ts';
+import { rawAttention } from './raw-attention.ts';
 import { rise } from './rise.ts';
 import { smoothGrad } from './smooth-grad.ts';
 import { superpixelSearch } from './superpixel-search.ts';
+import { tMm } from './t-mm.ts';
+import { tam } from './tam.ts';
+import { visionGradCam } from './vision-grad-cam.ts';
 
 /** A method whose options are known at run time only; `chosenMethod` checks them against its schema. */
 function erased<Options extends object>(method: AttributionMethod<Options>): AttributionMethod {
@@ -32,6 +37,11 @@ export const METHODS: ReadonlyMap<string, AttributionMethod> = new Map(
     erased(smoothGrad),
     erased(inputXGradient),
     erased(gradCam),
+    erased(visionGradCam),
+    erased(tMm),
+    erased(attentionRollout),
+    erased(rawAttention),
+    erased(tam),
     erased(occlusion),
     erased(rise),
     erased(gridQueries),

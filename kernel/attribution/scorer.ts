@@ -57,6 +57,69 @@ export interface FeatureGradient {
   readonly window: readonly [left: number, top: number, width: number, height: number];
 }
 
+/** Which tokens lie where: a grid over a part of the image. */
+export interface TokenGrid {
+  readonly rows: number;
+  readonly cols: number;
+  /** For each cell, row-major, which token it is. */
+  readonly cells: readonly number[];
+  /** The part of the image that the grid covers: left, top, width, height as shares of the image. */
+  readonly window: readonly [left: number, top: number, width: number, height: number];
+}
+
+/** Attention of one layer, the mean of its heads: row-major, size × size; what each token (row) takes of each (column). */
+export interface AttentionMatrix {
+  readonly size: number;
+  readonly data: Float32Array;
+}
+
+/** How attention leads from the answer back to the picture, at the whole image. */
+export interface AttentionFlow {
+  /** Of the decoder, first layer to last, over the whole sequence. */
+  readonly decoder: readonly AttentionMatrix[];
+  /** Where in the sequence each answer token is predicted. */
+  readonly predictions: readonly number[];
+  /** Where in the sequence each image token stands. */
+  readonly image: readonly number[];
+  /** Where the image tokens lie, and which views (of `views`) each grid's tokens are made of. */
+  readonly grids: readonly (TokenGrid & { readonly views: readonly number[] })[];
+  /** Of each view its encoder's layers, first to last, and where the encoder's tokens lie; no layers where an encoder has no attention. */
+  readonly views: readonly { readonly layers: readonly AttentionMatrix[]; readonly grid: TokenGrid }[];
+}
+
+/** What the answer attends to of the image, at the whole image. */
+export interface AnswerAttention {
+  /** Of each decoder layer, first to last, the mean of its heads: answer tokens × image tokens, row-major. */
+  readonly layers: readonly Float32Array[];
+  readonly grids: readonly TokenGrid[];
+}
+
+/** What the output projection makes of the last hidden states of image and text, at the whole image. */
+export interface TokenLogits {
+  /** Vocabulary ids of the text after the image: words of the prompt, and then the answer. */
+  readonly ids: readonly number[];
+  /** How many of `ids` are the prompt's. */
+  readonly prompt: number;
+  /** Number of image tokens. */
+  readonly image: number;
+  /** Row-major, (image + text tokens) × ids: logit of each id at each image token, and then at each text token but the last. */
+  readonly logits: Float32Array;
+  readonly grids: readonly TokenGrid[];
+}
+
+/** What goes on inside the model at the whole image, without mask or noise. Each call is one evaluation. */
+export interface Internals {
+  /**
+   * Features of a block of the vision encoder, one entry for each view.
+   * @param layer index of the block, −1 for the last
+   */
+  visionGradient(weights: Float32Array, layer: number): Promise<FeatureGradient[]>;
+  answerAttention(): Promise<AnswerAttention>;
+  /** @param weights with these, the matrices hold the mean over the heads of (A ⊙ ∂score/∂A)⁺ in place of A */
+  attention(weights?: Float32Array): Promise<AttentionFlow>;
+  tokenLogits(): Promise<TokenLogits>;
+}
+
 /** A picture in normalised pixel units as an encoder sees it: channels × height × width, planar. */
 export interface NormalisedImage {
   readonly channels: number;
@@ -79,6 +142,7 @@ export interface Scorer {
   gradient(requests: readonly GradientRequest[]): Promise<ScoreGradient[]>;
   /** At the whole image, without mask or noise; one entry for each view. */
   featureGradient(weights: Float32Array): Promise<FeatureGradient[]>;
+  readonly internals: Internals;
   /** How many single-image evaluations have run so far. */
   readonly evaluations: { forward: number; gradient: number };
 }

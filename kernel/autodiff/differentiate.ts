@@ -74,6 +74,7 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Read
       return [name, b.expand(gradient, graph.dims(name))];
     }),
   );
+  options.also?.(b, result);
   recomputeAttention(graph, forwardCount);
   spreadAgain(graph, forwardCount);
   return result;

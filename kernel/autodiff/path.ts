@@ -1,3 +1,4 @@
+import type { Builder } from '../onnx/builder.ts';
 import { isFloat } from '../onnx/dtype.ts';
 import type { Graph, Node } from '../onnx/graph.ts';
 import { lower, loweringOf } from '../onnx/lower/index.ts';
@@ -17,6 +18,8 @@ export interface DifferentiateOptions {
   readonly of: readonly Objective[];
   /** Values (usually inputs) to differentiate with respect to. */
   readonly wrt: readonly string[];
+  /** Writes what is made of the gradients of values inside the graph: such values may be computed again rather than kept for it. */
+  readonly also?: (b: Builder, gradients: Readonly<Record<string, string>>) => void;
 }
 
 const DOMAINS: Readonly<Record<string, Readonly<Record<string, Rule | 'zero'>>>> = {

@@ -26,6 +26,7 @@ import { modelProvenance } from './provenance.ts';
 import { parseReference, referenceText } from './reference.ts';
 import { OnnxScorer } from './scorer.ts';
 import { ScoreSessions } from './score-sessions.ts';
+import type { Words } from './internals.ts';
 import { filledUp, segmentsOf, spliced } from './segments.ts';
 import { continued, counted, tokenValues } from './sequence.ts';
 import type { Positions, Prompt } from './sequence.ts';
@@ -166,6 +167,14 @@ async function embedded(session: Session, ids: readonly number[]): Promise<Float
   return floats(results, 'inputs_embeds');
 }
 
+/** The text after the picture, without special tokens. */
+function wordsOf({ ids, imagePositions }: Prompt, tokenizer: TextTokenizer): Words {
+  const special = new Set(tokenizer.specialTokens());
+  const after = (imagePositions.at(-1) ?? -1) + 1;
+  const places = ids.flatMap((id, i) => (i >= after && !special.has(tokenizer.tokenOf(id) ?? '') ? [i] : []));
+  return { ids: places.map((place) => ids[place]!), places };
+}
+
 /** A model in ONNX Runtime. */
 export class OnnxModel implements LoadedModel {
   readonly info: ModelInfo;
@@ -246,6 +255,7 @@ export class OnnxModel implements LoadedModel {
       seed,
       signal,
       encode: (shown) => this.#parts.vision.features(plan, shown),
+      words: wordsOf(prompt, tokenizer),
     });
   }
 

@@ -25,8 +25,16 @@ import type { VisionPlan } from './vision-plan.ts';
 /** Where the graph begins: a mask over the image, the views' pixels, or the feature rows. */
 export type ScoreInput = 'mask' | 'pixels' | 'features';
 
+/** What a graph gives of the inside of the model, where it is not a score of a mask: see the file of each. */
+export type Reading = 'answer-attention' | 'attention' | 'token-logits' | 'token-places' | 'vision-layer';
+
 /** Everything that a score graph depends on, beside the model's files. */
 export interface ScoreShape {
+  readonly reads?: Reading;
+  /** Of a reading: which block of the encoder, or how many places and ids there are. */
+  readonly layer?: number;
+  readonly places?: number;
+  readonly vocabulary?: number;
   readonly from: ScoreInput;
   /** With the gradient with respect to `from`, or log p alone. */
   readonly gradient: boolean;
@@ -79,33 +87,10 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   const graph = new Graph();
   graph.opsets.set('', 18);
   const b = new Builder(graph, 'score');
-  const { batch, width, answer } = shape;
+  const { batch, answer } = shape;
   if (shape.from === 'mask') addInput(graph, 'mask', 'float32', [batch, shape.maskRows, shape.maskCols]);
-  const features =
-    shape.from === 'features'
-      ? addInput(graph, 'features', 'float32', [batch, shape.plan.rows, width])
-      : appendVision(b, sources, shape);
-
-  const sequence = spliced(b, shape, features);
-  addInput(graph, 'positions', 'int64', [answer]);
-  addInput(graph, 'ids', 'int64', [answer]);
-  const decoder = boundDecoder(sources[DECODER]!, graph.dims(sequence), shape);
-  // For a vocabulary of 150,000 the output projection of a whole prompt would cost more than all else.
-  addInput(decoder, 'positions', 'int64', [answer]);
-  // A fused attention hides its queries from the gathering.
-  if (shape.gradient) lowerPath(decoder, { of: [{ value: 'logits' }], wrt: ['inputs_embeds'] });
-  gatherLate(decoder, 'logits', 'positions');
-  const outputs = append(graph, {
-    graph: decoder,
-    prefix: 'decoder/',
-    feeds: { inputs_embeds: sequence, positions: 'positions' },
-  });
-  const logits = outputs[decoder.outputs[0]!]!;
-
-  const ids = b.op('Expand', [b.reshape('ids', [1, answer, 1]), b.ints([batch, answer, 1])]);
-  const all = b.op('LogSoftmax', [logits], { axis: int(-1) });
-  const chosen = b.op('GatherElements', [all, ids], { axis: int(2) });
-  const logp = b.op('Reshape', [chosen, b.ints([batch, answer])], {}, { as: 'logp' });
+  const features = shape.from === 'features' ? featureInput(b, shape) : appendVision(b, sources, shape);
+  const { logp } = appendAnswer(b, sources, shape, features);
   graph.outputs = [logp];
   if (shape.gradient) {
     addInput(graph, 'weights', 'float32', [batch, answer]);
@@ -122,8 +107,49 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   return graph;
 }
 
+/** Declares the feature rows as an input: [batch, rows, width]. */
+export function featureInput(b: Builder, { batch, plan, width }: ScoreShape): string {
+  return addInput(b.graph, 'features', 'float32', [batch, plan.rows, width]);
+}
+
+/**
+ * From the feature rows to log p of each answer token, [batch, answer]; declares the inputs for it.
+ * @param read may rewrite the bound decoder before it is joined to the graph, and names those of its values that are wanted too
+ */
+export function appendAnswer(
+  b: Builder,
+  sources: ScoreSources,
+  shape: ScoreShape,
+  features: string,
+  read: (decoder: Graph) => readonly string[] = () => [],
+): { readonly logp: string; readonly values: readonly string[] } {
+  const { graph } = b;
+  const { batch, answer } = shape;
+  const sequence = spliced(b, shape, features);
+  addInput(graph, 'positions', 'int64', [answer]);
+  addInput(graph, 'ids', 'int64', [answer]);
+  const decoder = boundDecoder(sources[DECODER]!, graph.dims(sequence), shape);
+  // For a vocabulary of 150,000 the output projection of a whole prompt would cost more than all else.
+  addInput(decoder, 'positions', 'int64', [answer]);
+  // A fused attention hides its queries from the gathering.
+  if (shape.gradient) lowerPath(decoder, { of: [{ value: 'logits' }], wrt: ['inputs_embeds'] });
+  decoder.outputs.push(...read(decoder));
+  gatherLate(decoder, 'logits', 'positions');
+  const outputs = append(graph, {
+    graph: decoder,
+    prefix: 'decoder/',
+    feeds: { inputs_embeds: sequence, positions: 'positions' },
+  });
+  const [logits, ...values] = decoder.outputs.map((output) => outputs[output]!);
+
+  const ids = b.op('Expand', [b.reshape('ids', [1, answer, 1]), b.ints([batch, answer, 1])]);
+  const all = b.op('LogSoftmax', [logits!], { axis: int(-1) });
+  const chosen = b.op('GatherElements', [all, ids], { axis: int(2) });
+  return { logp: b.op('Reshape', [chosen, b.ints([batch, answer])], {}, { as: 'logp' }), values };
+}
+
 /** The embeddings of the whole sequence: text, with the feature rows in order in the image's places. */
-function spliced(b: Builder, { runs, batch, width }: ScoreShape, features: string): string {
+export function spliced(b: Builder, { runs, batch, width }: ScoreShape, features: string): string {
   let texts = 0;
   let row = 0;
   const whole = b.dims(features)[1];
@@ -139,7 +165,7 @@ function spliced(b: Builder, { runs, batch, width }: ScoreShape, features: strin
 }
 
 /** A decoder for one whole sequence: nothing cached before it, and no cache made of it. */
-function boundDecoder(
+export function boundDecoder(
   file: string,
   embeddings: readonly number[],
   { batch, positions, tokenInputs, cacheSizes = {}, prefix }: ScoreShape,

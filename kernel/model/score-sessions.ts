@@ -6,13 +6,27 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LRUCache } from 'lru-cache';
 import { folderOfAll, serialise } from '../onnx/index.ts';
+import type { Graph } from '../onnx/index.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { fileHash, writeWhole } from './provenance.ts';
+import { buildAnswerAttentionGraph, buildAttentionGraph } from './attention-graph.ts';
 import { buildScoreGraph, shapeKey } from './score-graph.ts';
-import type { ScoreShape, ScoreSources } from './score-graph.ts';
+import type { Reading, ScoreShape, ScoreSources } from './score-graph.ts';
 import { LEAN_FROM_BYTES, Session } from './session.ts';
 import type { Tensors } from './session.ts';
+import { buildTokenLogitsGraph } from './token-logits-graph.ts';
+import { buildTokenPlacesGraph } from './token-places-graph.ts';
+import { buildVisionLayerGraph } from './vision-layer-graph.ts';
 import { weightBytes } from './weight-bytes.ts';
+
+const BUILDERS: Readonly<Record<'score' | Reading, (sources: ScoreSources, shape: ScoreShape) => Graph>> = {
+  score: buildScoreGraph,
+  'answer-attention': buildAnswerAttentionGraph,
+  attention: buildAttentionGraph,
+  'token-logits': buildTokenLogitsGraph,
+  'token-places': buildTokenPlacesGraph,
+  'vision-layer': buildVisionLayerGraph,
+};
 
 /** How many score graphs stay open, at most. */
 const KEPT = 12;
@@ -73,7 +87,7 @@ export class ScoreSessions {
       if (session !== undefined) return session;
       // A damaged file in the cache is written again.
     }
-    const bytes = serialise(buildScoreGraph(this.#sources, shape), folder);
+    const bytes = serialise(BUILDERS[shape.reads ?? 'score'](this.#sources, shape), folder);
     await writeWhole(file, bytes);
     return Session.open(bytes, options);
   }

@@ -2,6 +2,7 @@ import type {
   BaselineName,
   FeatureGradient,
   GradientRequest,
+  Internals,
   Mask,
   NormalisedImage,
   ScoreGradient,
@@ -12,6 +13,8 @@ import { BASELINE_PICTURES, noisePixels } from '../image/baseline.ts';
 import type { Picture } from '../image/picture.ts';
 import { seededRandom } from '../image/random.ts';
 import type { CacheSizes } from './empty-cache.ts';
+import { OnnxInternals } from './internals.ts';
+import type { Words } from './internals.ts';
 import type { AnswerScorer, EncoderView, TokenisedText } from './loaded-model.ts';
 import type { ScoreInput, ScoreShape } from './score-graph.ts';
 import { widthOf } from './segments.ts';
@@ -52,6 +55,8 @@ export interface ScorerParts {
   readonly signal?: AbortSignal | undefined;
   /** Feature rows of a picture of the plan's size. */
   readonly encode: (picture: Picture) => Promise<Float32Array>;
+  /** Text of the prompt after the picture, without special tokens. */
+  readonly words: Words;
 }
 
 /** Answers differ in length: graphs are made for multiples of this many tokens, and what is too much has weight 0. */
@@ -64,6 +69,7 @@ export class OnnxScorer implements AnswerScorer {
   readonly image: NormalisedImage;
   readonly encoders: readonly EncoderView[];
   readonly evaluations = { forward: 0, gradient: 0 };
+  readonly internals: Internals;
   readonly #parts: ScorerParts;
   readonly #width: number;
   readonly #batch: number;
@@ -94,6 +100,19 @@ export class OnnxScorer implements AnswerScorer {
       positions: int64(positions, [this.#padded]),
       ids: int64(ids, [this.#padded]),
     };
+    this.internals = new OnnxInternals({
+      plan,
+      shape: ({ from, gradient, ...reading }) => ({ ...this.#shape(from, gradient, 1, NO_MASK), ...reading }),
+      run: (shape, feeds) => this.#runReading(shape, feeds),
+      textFeeds: this.#textFeeds,
+      weightFeeds: (weights) => ({ weights: this.#scoreFeeds([{ weights }]).weights! }),
+      pixels: this.#pixels,
+      features: () => parts.encode(picture),
+      tokenCount: this.tokenCount,
+      firstPrediction,
+      prompt: parts.words,
+      answer: answer.tokens.map(({ id }) => id),
+    });
   }
 
   async logp(requests: readonly ScoreRequest[]): Promise<Float32Array[]> {
@@ -152,6 +171,14 @@ export class OnnxScorer implements AnswerScorer {
       logp: floats(results, 'logp').slice(0, this.tokenCount),
       gradients: plan.stacks.map(({ name }) => floats(results, `gradient/${name}`)),
     };
+  }
+
+  async #runReading(shape: ScoreShape, feeds: Tensors): Promise<Tensors> {
+    this.#checkSignal();
+    const results = await this.#parts.sessions.run(shape, feeds);
+    // Of a part of the encoder alone nothing is counted.
+    if (shape.answer > 0) this.evaluations[shape.gradient ? 'gradient' : 'forward'] += 1;
+    return results;
   }
 
   async *#evaluate(

@@ -14,8 +14,16 @@ export interface VisionShape {
   readonly width: number;
 }
 
-/** From the mask or the pixels to the feature rows: [batch, plan.rows, width]. */
-export function appendVision(b: Builder, sources: Readonly<Record<string, string>>, shape: VisionShape): string {
+/**
+ * From the mask or the pixels to the feature rows: [batch, plan.rows, width].
+ * @param prepare may rewrite each stack's encoder before it is joined to the graph, where its values' names begin with `prefix`
+ */
+export function appendVision(
+  b: Builder,
+  sources: Readonly<Record<string, string>>,
+  shape: VisionShape,
+  prepare?: (encoder: Graph, stack: ViewStack, prefix: string) => void,
+): string {
   const { plan, batch } = shape;
   const features = plan.stacks.map((stack) => {
     const pixels =
@@ -23,18 +31,10 @@ export function appendVision(b: Builder, sources: Readonly<Record<string, string
         ? blend(b, shape, stack)
         : addInput(b.graph, `pixels/${stack.name}`, 'float32', pixelDims(stack, batch));
     const input = arranged(b, pixels, stack.layout);
-    const output = encoded(
-      b,
-      sources,
-      stack.graph,
-      `vision/${stack.name}/`,
-      { [stack.input]: input },
-      {
-        batch,
-        views: stack.views.length,
-        constants: stack.constants ?? {},
-      },
-    );
+    const prefix = `vision/${stack.name}/`;
+    const encoder = boundStack(sources, stack, b.dims(input), batch);
+    prepare?.(encoder, stack, prefix);
+    const output = append(b.graph, { graph: encoder, prefix, feeds: { [stack.input]: input } })[encoder.outputs[0]!]!;
     return b.reshape(output, [batch, stack.views.length * stack.rows * stack.cols, lastDim(b, output)]);
   });
   return assembled(b, plan, fused(b, sources, plan, features, batch));
@@ -71,37 +71,43 @@ function fused(
   const feeds = Object.fromEntries(
     entries.map(([input, stack]) => [input, features[stacks.findIndex(({ name }) => name === stack)]!]),
   );
-  return [encoded(b, sources, fusion.graph, 'fusion/', feeds, { batch, constants: {} })];
+  const shapes = Object.fromEntries(Object.entries(feeds).map(([input, value]) => [input, b.dims(value)]));
+  const graph = boundEncoder(sources[fusion.graph]!, shapes, { batch, constants: {} });
+  return [append(b.graph, { graph, prefix: 'fusion/', feeds })[graph.outputs[0]!]!];
 }
 
-/** Appends an encoder's graph; the value of its features. */
-function encoded(
-  b: Builder,
+/** The encoder of a stack, bound for pixels as it takes them. */
+export function boundStack(
   sources: Readonly<Record<string, string>>,
-  name: string,
-  prefix: string,
-  feeds: Readonly<Record<string, string>>,
-  { batch, views = 1, constants }: EncodedOptions,
-): string {
-  const graph = readGraph(sources[name]!);
+  { graph, input, views, constants = {} }: ViewStack,
+  pixels: readonly number[],
+  batch: number,
+): Graph {
+  return boundEncoder(sources[graph]!, { [input]: pixels }, { batch, views: views.length, constants });
+}
+
+/** An encoder's graph with one output, its features. */
+function boundEncoder(
+  file: string,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  { batch, views = 1, constants }: EncoderOptions,
+): Graph {
+  const graph = readGraph(file);
   computeInFloat32(graph);
   graph.outputs = [featuresOutput(graph.outputs)];
-  for (const input of Object.keys(feeds)) assumeRealViews(graph, input, batch, views);
+  for (const input of Object.keys(shapes)) assumeRealViews(graph, input, batch, views);
   const fixed: Record<string, Constant> = {};
   for (const [input, tensor] of Object.entries(constants)) {
     if (!graph.inputs.some((declared) => declared.name === input)) continue;
     if (typeof tensor.values === 'number') fill(graph, input, repeatedDims(tensor, batch), tensor.dtype, tensor.values);
     else fixed[input] = repeated(tensor, tensor.values, batch);
   }
-  bind(graph, {
-    shapes: Object.fromEntries(Object.entries(feeds).map(([input, value]) => [input, b.dims(value)])),
-    constants: fixed,
-  });
+  bind(graph, { shapes, constants: fixed });
   dropFullChoice(graph);
-  return append(b.graph, { graph, prefix, feeds })[graph.outputs[0]!]!;
+  return graph;
 }
 
-interface EncodedOptions {
+interface EncoderOptions {
   readonly batch: number;
   /** Of each picture. */
   readonly views?: number;

@@ -65,6 +65,8 @@ export interface FeatureGrid {
   readonly cells: readonly number[];
   /** The part of the picture that the grid covers. */
   readonly window: ViewWindow;
+  /** Names of the views whose features the rows are made of. Default: those that show the same part of the picture. */
+  readonly views?: readonly string[];
 }
 
 /** Everything that a model does with the pixels of pictures of one size. */

@@ -1,7 +1,7 @@
 import { intAttr } from './attributes.ts';
 import { Builder } from './builder.ts';
 import type { Graph, Node } from './graph.ts';
-import { int, sortNodes } from './graph.ts';
+import { int, producers, sortNodes } from './graph.ts';
 import { sizeOf } from './dtype.ts';
 import { prune } from './prune.ts';
 import { normalAxis } from './shapes/site.ts';
@@ -26,16 +26,28 @@ const elementwise: AxisRule = (graph, node, axis) => {
   });
 };
 
-/** Rows of the left matrix are independent; stacked axes are not followed. */
+/** Rows of the left matrix are independent, and columns of a weight; stacked axes are not followed. */
 const matMul: AxisRule = (graph, node, axis) => {
   const rank = rankOf(graph, node.outputs[0]!);
   const [left, right] = node.inputs as [string, string];
+  if (axis === rank - 1 && isWeight(graph, right)) return [undefined, 1];
   const rows = axis === rank - 2 || rankOf(graph, right) === 2;
   return rows && axis < rank - 1 && rankOf(graph, left) === rank ? [axis, undefined] : undefined;
 };
 
-const gemm: AxisRule = (_graph, node, axis) =>
-  axis === 0 && intAttr(node, 'transA', 0) === 0 && node.inputs.length === 2 ? [0, undefined] : undefined;
+const gemm: AxisRule = (graph, node, axis) => {
+  if (intAttr(node, 'transA', 0) !== 0 || node.inputs.length !== 2) return undefined;
+  if (axis === 0) return [0, undefined];
+  return isWeight(graph, node.inputs[1]!) ? [undefined, intAttr(node, 'transB', 0) === 0 ? 1 : 0] : undefined;
+};
+
+/** A stored matrix, perhaps in another element type or turned. */
+function isWeight(graph: Graph, name: string): boolean {
+  if (rankOf(graph, name) !== 2) return false;
+  if (graph.constants.has(name)) return true;
+  const maker = producers(graph).get(name);
+  return maker !== undefined && ['Cast', 'Transpose'].includes(maker.op) && graph.constants.has(maker.inputs[0]!);
+}
 
 /** Normalises from `axis` on; positions before it are independent. */
 const normalisation: AxisRule = (graph, node, axis) => {

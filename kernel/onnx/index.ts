@@ -16,3 +16,5 @@ export type { NodeOptions } from './builder.ts';
 export { Builder } from './builder.ts';
 export { gatherLate } from './gather-late.ts';
 export { LOWERINGS, lower, loweringOf } from './lower/index.ts';
+export type { Attention } from './recognise/attention.ts';
+export { blockOutputs, computedFrom, findAttention, hasSoftmax, lowerAttention } from './recognise/attention.ts';

@@ -184,6 +184,7 @@ export function withBaseline(scorer: Scorer, baseline: BaselineName): Scorer {
     logp: (requests) => scorer.logp(requests.map((request) => ({ baseline, ...request }))),
     gradient: (requests) => scorer.gradient(requests.map((request) => ({ baseline, ...request }))),
     featureGradient: (weights) => scorer.featureGradient(weights),
+    internals: scorer.internals,
     get evaluations() {
       return scorer.evaluations;
     },

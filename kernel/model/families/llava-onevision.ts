@@ -108,6 +108,7 @@ export const llavaOnevision: Family = {
       const tiles: FeatureGrid = {
         ...{ name: 'tiles', rows: kept.rows, cols: kept.cols, window: keptWindow(fit, kept, tile / tokens) },
         cells: gridCells(kept.rows, kept.cols, tokens * tokens, kept.cols + 1),
+        views: tileViews(fit, tile).map(({ name }) => name),
       };
       return {
         key: JSON.stringify([fit, kept]),
