@@ -28,7 +28,11 @@ export function density(grid: TokenGrid, amount: (cell: number) => number): View
   return { rows, cols, window, map: cells.map((_, cell) => amount(cell) / area) };
 }
 
-function lay({ rows: height, cols: width, window: [left, top, across, down], map }: ViewMap, sum: Mask, seen: Mask): void {
+function lay(
+  { rows: height, cols: width, window: [left, top, across, down], map }: ViewMap,
+  sum: Mask,
+  seen: Mask,
+): void {
   const { rows, cols } = sum;
   // Where the whole image lies as the view sees it, in shares of the view.
   const image = [-left / across, -top / down, (1 - left) / across, (1 - top) / down] as const;

@@ -17,7 +17,8 @@ export interface RawAttentionOptions {
 export const rawAttention: AttributionMethod<RawAttentionOptions> = {
   name: 'raw-attention',
   summary: 'How much the decoder attends to each image token where it predicts the answer. No gradient.',
-  source: 'Bahdanau, Cho, Bengio, ICLR 2015 (arXiv 1409.0473); for vision-language models LVLM-Interpret (arXiv 2404.03118)',
+  source:
+    'Bahdanau, Cho, Bengio, ICLR 2015 (arXiv 1409.0473); for vision-language models LVLM-Interpret (arXiv 2404.03118)',
   schema: z.strictObject({ maskSize: z.int().min(2).max(128), layers: z.enum(['all', 'last']) }),
   defaults: { maskSize: 32, layers: 'all' },
 
@@ -30,7 +31,9 @@ export const rawAttention: AttributionMethod<RawAttentionOptions> = {
     const tokens = chosen[0]!.length / weights.length;
     const attended = new Float64Array(tokens);
     for (const layer of chosen) {
-      layer.forEach((value, i) => (attended[i % tokens]! += (weights[Math.floor(i / tokens)]! * value) / chosen.length));
+      layer.forEach(
+        (value, i) => (attended[i % tokens]! += (weights[Math.floor(i / tokens)]! * value) / chosen.length),
+      );
     }
     return laidViews(
       grids.map((grid) => density(grid, (cell) => attended[grid.cells[cell]!]!)),

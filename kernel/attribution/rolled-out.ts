@@ -63,7 +63,11 @@ function handOn(
     const [r, c] = [Math.floor(cell / grid.cols), cell % grid.cols];
     const shares = views.flatMap(({ grid: tokens, row }, v) =>
       covers[v]!.y[r]!.flatMap(([i, height]) =>
-        covers[v]!.x[c]!.map(([j, width]) => ({ row, token: tokens.cells[i * tokens.cols + j]!, area: height * width })),
+        covers[v]!.x[c]!.map(([j, width]) => ({
+          row,
+          token: tokens.cells[i * tokens.cols + j]!,
+          area: height * width,
+        })),
       ),
     );
     const whole = shares.reduce((sum, { area }) => sum + area, 0);

@@ -60,7 +60,8 @@ export function rankGaussianFilter(map: ArrayLike<number>, rows: number, cols: n
     const variance = around.reduce((sum, value) => sum + (value - mean) ** 2, 0) / around.length;
     const spread = variance / mean ** 2;
     const middle = (around.length - 1) / 2;
-    const weight = (rank: number) => (rank === middle ? 1 : spread === 0 ? 0 : Math.exp(-((rank - middle) ** 2) / (2 * spread)));
+    const weight = (rank: number) =>
+      rank === middle ? 1 : spread === 0 ? 0 : Math.exp(-((rank - middle) ** 2) / (2 * spread));
     const total = around.reduce((sum, _value, rank) => sum + weight(rank), 0);
     return around.reduce((sum, value, rank) => sum + weight(rank) * value, 0) / total;
   });

@@ -1,7 +1,17 @@
 import os from 'node:os';
 import { differentiate } from '../autodiff/index.ts';
 import { LensError } from '../errors.ts';
-import { addInput, Builder, findAttention, Graph, hasSoftmax, int, lowerAttention, prune, sizeOf } from '../onnx/index.ts';
+import {
+  addInput,
+  Builder,
+  findAttention,
+  Graph,
+  hasSoftmax,
+  int,
+  lowerAttention,
+  prune,
+  sizeOf,
+} from '../onnx/index.ts';
 import { appendAnswer, featureInput } from './score-graph.ts';
 import type { ScoreShape, ScoreSources } from './score-graph.ts';
 import { appendVision } from './vision-graph.ts';
@@ -34,7 +44,11 @@ export function buildAttentionGraph(sources: ScoreSources, shape: ScoreShape): G
   const { graph, b } = begun();
   const layers: Layer[] = [];
   const features = appendVision(b, sources, shape, (encoder, { name, graph: file, views }, prefix) => {
-    const found = attentionOf(encoder, { file: `the encoder "${file}"`, batch: views.length, prefix: `vision-attention/${name}` });
+    const found = attentionOf(encoder, {
+      file: `the encoder "${file}"`,
+      batch: views.length,
+      prefix: `vision-attention/${name}`,
+    });
     layers.push(...found.map((layer) => ({ ...layer, weights: prefix + layer.weights })));
   });
   const { logp, values } = appendAnswer(b, sources, shape, features, (decoder) => {

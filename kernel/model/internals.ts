@@ -207,7 +207,11 @@ export class OnnxInternals implements Internals {
     for (let digit = 0; 2 ** digit <= Math.max(...patches); digit++) {
       const lit = await keysAt(2 ** digit);
       for (const [s, { name }] of stacks.entries()) {
-        const changed = changedTokens(floats(dark, `keys/${name}`), floats(lit, `keys/${name}`), dark[`keys/${name}`]!.dims);
+        const changed = changedTokens(
+          floats(dark, `keys/${name}`),
+          floats(lit, `keys/${name}`),
+          dark[`keys/${name}`]!.dims,
+        );
         changed.forEach((is, token) => {
           if (is) numbers[s]![token]! += 2 ** digit;
         });
@@ -263,7 +267,12 @@ const counted = (length: number): number[] => Array.from({ length }, (_, i) => i
 
 const shares = ({ left, top, width, height }: ViewWindow) => [left, top, width, height] as const;
 
-const gridOf = ({ rows, cols, cells, window }: FeatureGrid): TokenGrid => ({ rows, cols, cells, window: shares(window) });
+const gridOf = ({ rows, cols, cells, window }: FeatureGrid): TokenGrid => ({
+  rows,
+  cols,
+  cells,
+  window: shares(window),
+});
 
 /** Which views, counted through all stacks, a grid's rows are made of. */
 function viewsOf({ views: named, window }: FeatureGrid, { stacks }: VisionPlan): number[] {

@@ -1,4 +1,15 @@
-import { addInput, append, Builder, findAttention, Graph, int, lowerAttention, producers, prune, sizeOf } from '../onnx/index.ts';
+import {
+  addInput,
+  append,
+  Builder,
+  findAttention,
+  Graph,
+  int,
+  lowerAttention,
+  producers,
+  prune,
+  sizeOf,
+} from '../onnx/index.ts';
 import type { ScoreShape, ScoreSources } from './score-graph.ts';
 import { arranged, boundStack, pixelDims } from './vision-graph.ts';
 import type { ViewStack } from './vision-plan.ts';
@@ -29,10 +40,12 @@ export function buildTokenPlacesGraph(sources: ScoreSources, { plan }: ScoreShap
     prune(encoder);
     const map = spatialMap(encoder, first.keys);
     const tokens = encoder.dims(first.keys).at(-1)!;
-    const [rows, cols] = map === undefined ? patchGrid(stack, tokens) : (encoder.dims(map).slice(-2) as [number, number]);
+    const [rows, cols] =
+      map === undefined ? patchGrid(stack, tokens) : (encoder.dims(map).slice(-2) as [number, number]);
     const lit = litPatches(b, divisor, rows, cols);
     if (map !== undefined) cutAt(encoder, map);
-    const feeds = map === undefined ? { [input]: pixelsOf(b, stack, lit, rows, cols) } : { [map]: mapOf(b, encoder, map, lit) };
+    const feeds =
+      map === undefined ? { [input]: pixelsOf(b, stack, lit, rows, cols) } : { [map]: mapOf(b, encoder, map, lit) };
     const keys = append(graph, { graph: encoder, prefix: `vision/${name}/`, feeds })[first.keys]!;
     const numbers = sizeOf(b.dims(keys)) / (views.length * tokens);
     graph.outputs.push(b.op('Reshape', [keys, b.ints([views.length, numbers, tokens])], {}, { as: `keys/${name}` }));
@@ -86,7 +99,12 @@ const light = (channel: number): number => 1.5 + Math.sin(2.4 * channel);
 function mapOf(b: Builder, encoder: Graph, map: string, lit: string): string {
   const dims = encoder.dims(map);
   const channels = dims[1]!;
-  const values = b.constant('float32', [channels, 1, 1], Array.from({ length: channels }, (_, c) => light(c)), 'light');
+  const values = b.constant(
+    'float32',
+    [channels, 1, 1],
+    Array.from({ length: channels }, (_, c) => light(c)),
+    'light',
+  );
   return b.expand(b.mul(values, lit), dims);
 }
 

@@ -73,7 +73,10 @@ function chosenBlock(encoder: Graph, { file, input, views, layer }: EncoderSite)
     );
   }
   if (value === undefined) {
-    throw new LensError(`block ${layer} of the encoder "${file}" does not end in a sum, as a transformer’s does`, OTHERS);
+    throw new LensError(
+      `block ${layer} of the encoder "${file}" does not end in a sum, as a transformer’s does`,
+      OTHERS,
+    );
   }
   const tokens = encoder.dims(attentions.at(layer)!.weights).at(-1)!;
   return { value, dims: [views, tokens, sizeOf(encoder.dims(value)) / (views * tokens)] };

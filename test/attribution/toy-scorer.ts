@@ -1,10 +1,13 @@
 import { noiseSeed } from '../../kernel/attribution/noise-seed.ts';
 import type {
+  AttentionMatrix,
   FeatureGradient,
   GradientRequest,
+  Internals,
   NormalisedImage,
   ScoreRequest,
   Scorer,
+  TokenGrid,
 } from '../../kernel/attribution/scorer.ts';
 
 /** A rectangle of the image, as shares of it. */
@@ -34,6 +37,11 @@ function pictured(regions: readonly Region[], size: number): NormalisedImage {
   }
   return { channels: 3, height: size, width: size, data };
 }
+
+/** The image tokens of the toy: one view of 12 × 12. */
+const SIDE = 12;
+const IMAGE = Array.from({ length: SIDE * SIDE }, (_, i) => i);
+const GRID: TokenGrid = { rows: SIDE, cols: SIDE, cells: IMAGE, window: [0, 0, 1, 1] };
 
 /**
  * A model of which everything is known: token t looks at one region and nowhere else. With v the region's mean visibility
@@ -85,7 +93,7 @@ export class ToyScorer implements Scorer {
 
   /** One channel for each token, on where its region is; one view of 12 × 12 tokens. */
   async featureGradient(weights: Float32Array): Promise<FeatureGradient[]> {
-    const [rows, cols, channels] = [12, 12, this.tokenCount];
+    const [rows, cols, channels] = [SIDE, SIDE, this.tokenCount];
     const features = new Float32Array(rows * cols * channels);
     this.regions.forEach((region, t) => {
       if (region) for (const cell of cellsIn(region, rows, cols)) features[cell * channels + t] = 1;
@@ -93,6 +101,59 @@ export class ToyScorer implements Scorer {
     const gradient = features.map((_, i) => weights[i % channels]!);
     this.evaluations.gradient++;
     return [{ rows, cols, channels, features, gradient, window: [0, 0, 1, 1] }];
+  }
+
+  /** One layer of attention, in which each answer token attends to its region and to itself, and an encoder in which each patch attends to itself. */
+  readonly internals: Internals = {
+    visionGradient: (weights) => this.featureGradient(weights),
+    answerAttention: async () => {
+      this.evaluations.forward++;
+      const rows = Float32Array.from({ length: this.tokenCount * IMAGE.length }, (_, i) =>
+        this.attended(Math.floor(i / IMAGE.length), i % IMAGE.length),
+      );
+      return { layers: [rows], grids: [GRID] };
+    },
+    attention: async (weights) => {
+      this.evaluations[weights ? 'gradient' : 'forward']++;
+      return {
+        decoder: [this.decoderLayer(weights)],
+        predictions: this.regions.map((_, t) => IMAGE.length + t),
+        image: IMAGE,
+        grids: [{ ...GRID, views: [0] }],
+        views: [{ layers: [matrixOf(IMAGE.length, (i, j) => Number(i === j))], grid: GRID }],
+      };
+    },
+    // The prompt is one word, of which each image token speaks a little; the answer's words are spoken of in their regions.
+    tokenLogits: async () => {
+      this.evaluations.forward++;
+      const ids = [1000, ...this.regions.keys()];
+      const places = IMAGE.length + this.tokenCount;
+      const logit = (place: number, id: number) => {
+        if (id === 0 || place >= IMAGE.length) return 1;
+        return this.attended(id - 1, place) > 0 ? 5 : -1;
+      };
+      const logits = Float32Array.from({ length: places * ids.length }, (_, i) =>
+        logit(Math.floor(i / ids.length), i % ids.length),
+      );
+      return { ids, prompt: 1, image: IMAGE.length, logits, grids: [GRID] };
+    },
+  };
+
+  /** What token t attends to of an image token, 0.9 together. */
+  private attended(t: number, cell: number): number {
+    const region = this.regions[t];
+    if (!region) return 0;
+    const cells = cellsIn(region, SIDE, SIDE);
+    return cells.includes(cell) ? 0.9 / cells.length : 0;
+  }
+
+  private decoderLayer(weights?: Float32Array): AttentionMatrix {
+    return matrixOf(IMAGE.length + this.tokenCount, (i, j) => {
+      const t = i - IMAGE.length;
+      const scale = weights === undefined ? 1 : t < 0 ? 0 : weights[t]!;
+      if (t < 0 || j >= IMAGE.length) return i === j ? scale * (t < 0 ? 1 : 0.1) : 0;
+      return scale * this.attended(t, j);
+    });
   }
 
   private tokens({ mask, noise, baseline = 'blur' }: ScoreRequest) {
@@ -105,4 +166,8 @@ export class ToyScorer implements Scorer {
       return { logp: -Math.log1p(Math.exp(-z)), slope: this.steepness / (1 + Math.exp(z)), cells };
     });
   }
+}
+
+function matrixOf(size: number, at: (row: number, col: number) => number): AttentionMatrix {
+  return { size, data: Float32Array.from({ length: size * size }, (_, i) => at(Math.floor(i / size), i % size)) };
 }

@@ -16,7 +16,20 @@ export interface Attention {
 }
 
 /** What may lie between the product of queries and keys and the softmax: scale, mask, cap, one more key; and other shapes. */
-const BEFORE = new Set(['Add', 'Sub', 'Mul', 'Div', 'Where', 'Max', 'Min', 'Clip', 'Tanh', 'Cast', 'Identity', 'Concat']);
+const BEFORE = new Set([
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Where',
+  'Max',
+  'Min',
+  'Clip',
+  'Tanh',
+  'Cast',
+  'Identity',
+  'Concat',
+]);
 /** What may lie between the softmax and the product with the values. */
 const AFTER = new Set(['Cast', 'Identity', 'Dropout', 'Where', 'Mul', 'Slice']);
 const SHAPES = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Expand']);
@@ -123,13 +136,23 @@ export function blockOutputs(graph: Graph, attentions: readonly Attention[], inp
   return attentions.map((_, i) => {
     const [own, next] = [behind[i]!, behind[i + 1]];
     // x + attention(x): x does not depend on this attention.
-    const first = sums.find(({ inputs }) => inputs.some((name) => own.has(name)) && !inputs.every((name) => own.has(name)));
-    if (first === undefined) return undefined;
-    const after = computedFrom(graph, first.outputs);
-    const second = sums.find(
-      (node) =>
-        node.inputs.every((name) => after.has(name) && next?.has(name) !== true) && dimsOf(node) === dimsOf(first),
+    const first = sums.find(
+      ({ inputs }) => inputs.some((name) => own.has(name)) && !inputs.every((name) => own.has(name)),
     );
+    if (first === undefined) return undefined;
+    const later = sums.filter(
+      (node) => dimsOf(node) === dimsOf(first) && !node.inputs.some((name) => next?.has(name) === true),
+    );
+    let last = first;
+    for (;;) {
+      const further = later.find(({ inputs }) => inputs.includes(last.outputs[0]!));
+      if (further === undefined) break;
+      last = further;
+    }
+    if (last !== first) return last.outputs[0]!;
+    // Where a normalisation stands behind the sum, the next one adds to what that gives.
+    const after = computedFrom(graph, first.outputs);
+    const second = later.find(({ inputs }) => inputs.every((name) => after.has(name)));
     return (second ?? first).outputs[0]!;
   });
 }
