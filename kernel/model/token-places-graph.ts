@@ -92,8 +92,8 @@ function litPatches(b: Builder, divisor: string, rows: number, cols: number): st
   return b.reshape(digit, [rows, cols]);
 }
 
-/** Different in each channel, and nowhere 0: a normalisation over the channels must not undo it. */
-const light = (channel: number): number => 1.5 + Math.sin(2.4 * channel);
+/** Different in each channel, so that no normalisation over the channels undoes it, and stronger than what tells one position from another. */
+const light = (channel: number): number => 8 * (1.5 + Math.sin(2.4 * channel));
 
 /** A map whose lit places hold light, [n, channels, rows, cols]. */
 function mapOf(b: Builder, encoder: Graph, map: string, lit: string): string {

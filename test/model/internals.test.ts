@@ -30,6 +30,7 @@ const LAYERS: Readonly<Record<string, readonly [vision: number, decoder: number]
   llava_onevision: [2, 2],
   llava_q4: [2, 2],
   paligemma: [2, 2],
+  pocket: [3, 4],
   qwen2_5_vl: [3, 2],
   qwen2_vl: [2, 2],
   smolvlm: [2, 2],
@@ -89,7 +90,7 @@ describe('the inside of a model', function () {
     work: (scorer: AnswerScorer, model: LoadedModel) => Promise<void>,
     answer?: readonly number[],
   ): Promise<void> {
-    const model = await openModel(path.join(FOLDER, name));
+    const model = await openModel(name === 'pocket' ? name : path.join(FOLDER, name));
     try {
       const ids = answer ?? (await model.answer(picture, QUESTION, { maxNewTokens: 4 })).tokens.map(({ id }) => id);
       await work(await model.scorer(picture, QUESTION, ids), model);
@@ -98,7 +99,7 @@ describe('the inside of a model', function () {
     }
   }
 
-  for (const name of FAMILIES) {
+  for (const name of ['pocket', ...FAMILIES]) {
     describe(name, () => {
       it('attention: every layer’s probabilities, and nothing of what comes later', () =>
         withScorer(name, async (scorer) => {

@@ -46,6 +46,22 @@ describe('gathering positions late', () => {
     assert.ok(distance(some, [...row(0, 4), ...row(0, 1), ...row(1, 4), ...row(1, 1)]) < 1e-6);
   });
 
+  it('gives the chosen columns of the head and computes no others', async () => {
+    const graph = decoder();
+    const late = cloneGraph(graph);
+    addInput(late, 'words', 'int64', [3]);
+    const name = gatherLate(late, 'logits', 'words', 2);
+    assert.deepEqual(late.dims(name), [2, 6, 3]);
+    const gathers = late.nodes.filter(({ op }) => op === 'Gather');
+    assert.deepEqual(gathers.map(({ inputs }) => inputs[0]).sort(), ['bias', 'head']);
+    const { Tensor } = await import('onnxruntime-node');
+    const x = float32([2, 6, 4], wave(48));
+    const all = numbers((await runGraph(graph, { x }))['logits']);
+    const some = numbers((await runGraph(late, { x, words: new Tensor('int64', [5n, 0n, 5n], [3]) }))[name]);
+    const expected = Array.from({ length: 12 }, (_, row) => [5, 0, 5].map((word) => all[row * 7 + word]!)).flat();
+    assert.ok(distance(some, expected) < 1e-6);
+  });
+
   it('does not repeat what is needed at all positions anyway', () => {
     const graph = new Graph();
     graph.opsets.set('', 18);
