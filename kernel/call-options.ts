@@ -60,8 +60,8 @@ export interface QuestionOptions extends CallOptions {
 export interface ExplainOptions extends QuestionOptions {
   /**
    * The name of a method: 'lens' (default), 'igos+', 'igos++', 'integrated-gradients', 'smooth-grad', 'input-x-gradient', 'grad-cam',
-   * 'vision-grad-cam', 't-mm', 'attention-rollout', 'raw-attention', 'tam', 'occlusion', 'rise', 'grid-queries' or 'superpixel-search'; or an object with the name, a preset
-   * and options of the method: `{ name: 'igos+', preset: 'paper', iterations: 10 }`.
+   * 'vision-grad-cam', 't-mm', 'attention-rollout', 'raw-attention', 'tam', 'occlusion', 'rise', 'grid-queries' or 'superpixel-search'; or an object
+   * with the name, a preset and options of the method: `{ name: 'igos+', preset: 'paper', iterations: 10 }`.
    */
   readonly method?: string | MethodChoice | undefined;
   /** A named set of the method's options: 'default', or 'paper' for iGOS+ and iGOS++. */

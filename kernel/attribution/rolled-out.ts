@@ -28,7 +28,7 @@ export function rolledOut(row: Float64Array, layers: readonly AttentionMatrix[],
 
 /**
  * From the places where the answer's tokens are predicted back through the decoder to the image tokens, from these to the encoders' tokens that show
- * the same places of the image, and back through the encoders to the patches.
+ * the same places of the image (through the graph that fuses several encoders, if there is one), and back through the encoders to the patches.
  *
  * @param weights w_t of each answer token
  */
@@ -36,12 +36,16 @@ export function rolledBack(flow: AttentionFlow, weights: Float32Array, step: Ste
   const row = new Float64Array(flow.decoder[0]!.size);
   flow.predictions.forEach((place, t) => (row[place]! += weights[t]!));
   const sequence = rolledOut(row, flow.decoder, step);
+  const image = rolledOut(
+    Float64Array.from(flow.image, (place) => sequence[place]!),
+    flow.fusion,
+    step,
+  );
   const rows = flow.views.map(({ layers, grid }) => new Float64Array(layers[0]?.size ?? grid.rows * grid.cols));
   for (const grid of flow.grids) {
-    const tokens = flow.image;
     handOn(
       grid,
-      (cell) => sequence[tokens[grid.cells[cell]!]!]!,
+      (cell) => image[grid.cells[cell]!]!,
       grid.views.map((view) => ({ grid: flow.views[view]!.grid, row: rows[view]! })),
     );
   }

@@ -81,6 +81,8 @@ export interface AttentionFlow {
   readonly predictions: readonly number[];
   /** Where in the sequence each image token stands. */
   readonly image: readonly number[];
+  /** Of the graph that makes one image of what several encoders saw, over the image tokens; no layers where there is none or no attention in it. */
+  readonly fusion: readonly AttentionMatrix[];
   /** Where the image tokens lie, and which views (of `views`) each grid's tokens are made of. */
   readonly grids: readonly (TokenGrid & { readonly views: readonly number[] })[];
   /** Of each view its encoder's layers, first to last, and where the encoder's tokens lie; no layers where an encoder has no attention. */

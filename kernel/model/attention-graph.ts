@@ -38,19 +38,28 @@ interface Layer {
  * gradient, of S = Σ_t w_t · log p_t: the mean over the heads of (A ⊙ ∂S/∂A)⁺ in place of A.
  *
  * Inputs: those of the score graph from 'pixels', `weights` with the gradient only. Outputs, i counting layers: `decoder-attention/i`
- * [1, sequence, sequence], and for each stack v of n views whose encoder has attention `vision-attention/v/i` [n, tokens, tokens].
+ * [1, sequence, sequence]; for each stack v of n views whose encoder has attention `vision-attention/v/i` [n, tokens, tokens]; and
+ * `fusion-attention/i` [1, tokens, tokens] of the graph that fuses several encoders, if it has attention too.
  */
 export function buildAttentionGraph(sources: ScoreSources, shape: ScoreShape): Graph {
   const { graph, b } = begun();
   const layers: Layer[] = [];
-  const features = appendVision(b, sources, shape, (encoder, { name, graph: file, views }, prefix) => {
-    const found = attentionOf(encoder, {
-      file: `the encoder "${file}"`,
-      batch: views.length,
-      prefix: `vision-attention/${name}`,
-    });
-    layers.push(...found.map((layer) => ({ ...layer, weights: prefix + layer.weights })));
-  });
+  const joined = (part: Graph, prefix: string, site: PartSite) => {
+    layers.push(...attentionOf(part, site).map((layer) => ({ ...layer, weights: prefix + layer.weights })));
+  };
+  const features = appendVision(
+    b,
+    sources,
+    shape,
+    (encoder, { name, graph: file, views }, prefix) =>
+      joined(encoder, prefix, {
+        file: `the encoder "${file}"`,
+        batch: views.length,
+        prefix: `vision-attention/${name}`,
+      }),
+    (fusion, prefix) =>
+      joined(fusion, prefix, { file: 'the graph that fuses the encoders', batch: 1, prefix: 'fusion-attention' }),
+  );
   const { logp, values } = appendAnswer(b, sources, shape, features, (decoder) => {
     const found = decoderAttention(decoder, shape);
     layers.push(...found);
@@ -133,8 +142,17 @@ function decoderAttention(decoder: Graph, { runs, batch }: ScoreShape): Layer[] 
   );
 }
 
+interface PartSite {
+  /** How messages call it. */
+  readonly file: string;
+  /** Sequences side by side. */
+  readonly batch: number;
+  /** Starts the names of the outputs. */
+  readonly prefix: string;
+}
+
 /** Attention of one part of the model, its fused operators written out first. */
-function attentionOf(part: Graph, { file, batch, prefix }: { file: string; batch: number; prefix: string }): Layer[] {
+function attentionOf(part: Graph, { file, batch, prefix }: PartSite): Layer[] {
   lowerAttention(part);
   prune(part);
   const found = findAttention(part);

@@ -123,8 +123,16 @@ export class OnnxInternals implements Internals {
             : { rows: grid.rows, cols: grid.cols, cells: grid.cells[v]!, window: shares(window) },
       }));
     });
+    const fusion = numbered(results, 'fusion-attention').map((name) => matrix(name, 0));
+    if (fusion.some(({ size }) => size !== plan.rows) || (fusion.length > 0 && plan.assemble !== undefined)) {
+      throw new LensError(
+        `the graph that fuses the encoders attends over ${fusion[0]!.size} tokens, of which ${plan.rows} image tokens are made in another order`,
+        'Take "raw-attention", which reads the decoder alone',
+      );
+    }
     return {
       decoder: numbered(results, 'decoder-attention').map((name) => matrix(name, 0)),
+      fusion,
       predictions: Array.from({ length: tokenCount }, (_, t) => firstPrediction + t),
       image: imagePlaces(this.#site.shape({ from: 'pixels', gradient: false })),
       grids: plan.grids.map((grid) => ({ ...gridOf(grid), views: viewsOf(grid, plan) })),

@@ -17,12 +17,14 @@ export interface VisionShape {
 /**
  * From the mask or the pixels to the feature rows: [batch, plan.rows, width].
  * @param prepare may rewrite each stack's encoder before it is joined to the graph, where its values' names begin with `prefix`
+ * @param prepareFusion may rewrite the graph that fuses several encoders, as `prepare` does
  */
 export function appendVision(
   b: Builder,
   sources: Readonly<Record<string, string>>,
   shape: VisionShape,
   prepare?: (encoder: Graph, stack: ViewStack, prefix: string) => void,
+  prepareFusion?: (fusion: Graph, prefix: string) => void,
 ): string {
   const { plan, batch } = shape;
   const features = plan.stacks.map((stack) => {
@@ -37,7 +39,7 @@ export function appendVision(
     const output = append(b.graph, { graph: encoder, prefix, feeds: { [stack.input]: input } })[encoder.outputs[0]!]!;
     return b.reshape(output, [batch, stack.views.length * stack.rows * stack.cols, lastDim(b, output)]);
   });
-  return assembled(b, plan, fused(b, sources, plan, features, batch));
+  return assembled(b, plan, fused(b, sources, plan, features, batch, prepareFusion));
 }
 
 /** [b, n, 3, height, width] */
@@ -65,6 +67,7 @@ function fused(
   { fusion, stacks }: VisionPlan,
   features: readonly string[],
   batch: number,
+  prepare?: (graph: Graph, prefix: string) => void,
 ): readonly string[] {
   if (fusion === undefined) return features;
   const entries = Object.entries(fusion.inputs);
@@ -73,6 +76,7 @@ function fused(
   );
   const shapes = Object.fromEntries(Object.entries(feeds).map(([input, value]) => [input, b.dims(value)]));
   const graph = boundEncoder(sources[fusion.graph]!, shapes, { batch, constants: {} });
+  prepare?.(graph, 'fusion/');
   return [append(b.graph, { graph, prefix: 'fusion/', feeds })[graph.outputs[0]!]!];
 }
 

@@ -64,8 +64,8 @@ describe('back to the picture', () => {
   });
   // Text at 0 and 3, image tokens at 1 and 2; the answer's token is predicted at 3 and attends to image token 1.
   const decoder = [matrix([1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0])];
-  const flow = (rest: Pick<AttentionFlow, 'grids' | 'views'>): AttentionFlow => ({
-    ...{ decoder, predictions: [3], image: [1, 2] },
+  const flow = (rest: Pick<AttentionFlow, 'grids' | 'views'> & Partial<AttentionFlow>): AttentionFlow => ({
+    ...{ decoder, predictions: [3], image: [1, 2], fusion: [] },
     ...rest,
   });
   const taken = { keep: 0, take: 1 };
@@ -105,6 +105,22 @@ describe('back to the picture', () => {
       2,
     );
     near(map.data, [2, 0, 2, 0]);
+  });
+
+  it('goes through the fusion of several encoders, and then to the patches of each', () => {
+    const encoder = { layers: [], grid: grid(1, 2, [0, 1]) };
+    const map = rolledBack(
+      flow({
+        // The second image token takes all from the first.
+        fusion: [matrix([1, 0], [1, 0])],
+        grids: [{ ...grid(1, 2, [0, 1]), views: [0, 1] }],
+        views: [encoder, encoder],
+      }),
+      Float32Array.of(1),
+      taken,
+      2,
+    );
+    near(map.data, [1, 0, 1, 0]);
   });
 
   it('tiles get what their own features have, in their own place and as densely as it lies there', () => {

@@ -119,6 +119,7 @@ export class ToyScorer implements Scorer {
         decoder: [this.decoderLayer(weights)],
         predictions: this.regions.map((_, t) => IMAGE.length + t),
         image: IMAGE,
+        fusion: [],
         grids: [{ ...GRID, views: [0] }],
         views: [{ layers: [matrixOf(IMAGE.length, (i, j) => Number(i === j))], grid: GRID }],
       };
