@@ -5,6 +5,8 @@ import { zeroAfter } from './after.ts';
 
 /** Attention matrices from this many bytes on are computed again rather than kept. */
 const LARGE_BYTES = 8 << 20;
+/** Together, those that are kept take at most this share of what the weights take. */
+const KEPT_SHARE = 1 / 6;
 /** A chain is worth it where what it starts from is this many times smaller than what it makes. */
 const SMALLER = 4;
 
@@ -15,7 +17,8 @@ const BETWEEN = new Set(['Add', 'Sub', 'Mul', 'Div', 'Where', 'Tanh', 'Cast', 'I
  * Has the backward nodes (those from index `from` on) compute large attention matrices again, in place, instead of keeping them since the
  * forward pass: a matrix for each pair of places would be most of a gradient's memory, and the queries and keys that it is made of have to
  * be kept anyway. One more product and softmax for each layer, a few per cent of the time (Chen et al. 2016, arXiv 1604.06174; Dao et al.
- * 2022, arXiv 2205.14135).
+ * 2022, arXiv 2205.14135). Some are kept all the same, those of the last layers, which the backward pass reads first: the very first
+ * would be there again before anything else is given back.
  */
 export function recomputeAttention(graph: Graph, from: number): void {
   const makers = producers(graph);
@@ -25,6 +28,7 @@ export function recomputeAttention(graph: Graph, from: number): void {
   const backward = graph.nodes.slice(from);
   graph.nodes = graph.nodes.slice(0, from);
   const again = new Map<string, string>();
+  let room = [...graph.constants.values()].reduce((sum, constant) => sum + constantBytes(constant), 0) * KEPT_SHARE;
   for (const node of backward) {
     for (const [i, input] of node.inputs.entries()) {
       const softmax = makers.get(input);
@@ -33,7 +37,10 @@ export function recomputeAttention(graph: Graph, from: number): void {
       if (own === undefined) {
         const chain = chainOf(graph, makers, softmax);
         const trigger = chain && triggerOf(makers, forward, readers.get(input) ?? []);
-        own = chain && trigger !== undefined ? repeated(b, chain, trigger) : input;
+        const bytes = constantBytes(graph.type(input));
+        const isKept = chain === undefined || trigger === undefined || bytes <= room;
+        if (chain !== undefined && isKept) room -= bytes;
+        own = isKept ? input : repeated(b, chain, trigger);
         again.set(input, own);
       }
       node.inputs[i] = own;

@@ -10,6 +10,7 @@ import type { Family } from './family.ts';
 import { DECODER, EMBED, modelFolder, readModelFiles } from './files.ts';
 import type { ModelFiles } from './files.ts';
 import { generate } from './generate.ts';
+import { lastLogitsOnly } from './last-logits.ts';
 import type {
   AnswerOptions,
   AnswerScorer,
@@ -61,7 +62,11 @@ export async function openParts(model: string): Promise<ModelParts> {
   const tokenizer = new TextTokenizer(files);
   const image = imageToken(files, family, tokenizer);
   const stems = Object.keys(files.graphs);
-  const opened = await Promise.all(stems.map((graph) => Session.openFile(files.graphs[graph]!)));
+  const opened = await Promise.all(
+    stems.map((graph) =>
+      Session.openFile(files.graphs[graph]!, graph === DECODER ? (decoder) => lastLogitsOnly(decoder) : undefined),
+    ),
+  );
   const sessions = Object.fromEntries(stems.map((graph, i) => [graph, opened[i]!]));
   try {
     const site = {

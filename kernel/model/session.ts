@@ -3,6 +3,7 @@ import path from 'node:path';
 import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
 import { LensError } from '../errors.ts';
 import { readGraph, serialise, weightsFolder } from '../onnx/index.ts';
+import type { Graph } from '../onnx/index.ts';
 import { weightBytes } from './weight-bytes.ts';
 
 /** Feeds and results of a run, by name. */
@@ -89,12 +90,14 @@ export class Session {
 
   /**
    * A model's graph as it lies on disk. Of a large one only the structure is read here: its weights are referred to, wherever they lie.
+   * @param improve changes the graph of a large one
    * @throws LensError as `open`
    */
-  static async openFile(file: string): Promise<Session> {
+  static async openFile(file: string, improve?: (graph: Graph) => unknown): Promise<Session> {
     if (weightBytes(file) < LEAN_FROM_BYTES) return Session.open(file);
     const real = realpathSync(file);
     const graph = readGraph(real);
+    improve?.(graph);
     const folder = weightsFolder(graph) ?? path.dirname(real);
     return Session.open(serialise(graph, folder), { label: file, dataFolder: folder, lean: true });
   }

@@ -82,7 +82,7 @@ class SmolVLM:
         return model.model.text_model
 
     def trace_encoder(self, folder: Path, model: nn.Module) -> None:
-        smolvlm.trace_encoder(folder, model)
+        smolvlm.trace_encoder(folder, model, external=True)
 
     def encode(self, model: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         return torch.cat(list(model.model.get_image_features(pixels[:, None]).pooler_output)).reshape(-1, self.language(model).config.hidden_size)
@@ -137,7 +137,8 @@ class LlavaOnevision:
 
     def trace_encoder(self, folder: Path, model: nn.Module) -> None:
         axes = {"pixel_values": {0: "batch_size"}, "image_features": {0: "batch_size"}}
-        layout.trace_vision(folder, WholePicture(model.model), {"pixel_values": torch.randn(2, 3, self.side, self.side)}, axes, opset=14)
+        inputs = {"pixel_values": torch.randn(2, 3, self.side, self.side)}
+        layout.trace_vision(folder, WholePicture(model.model), inputs, axes, opset=14, external=True)
 
     def encode(self, model: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         return WholePicture(model.model)(pixels).flatten(0, 1)
@@ -163,8 +164,8 @@ def make(name: str, folder: Path) -> None:
     layout.write_json(folder, "generation_config.json", {"eos_token_id": []})
     model = built(known, written, "eager")
     body = known.language(model)
-    layout.trace_embedding(folder, body.embed_tokens)
-    layout.trace_decoder(folder, layout.Decoder(body, model.lm_head), body.config)
+    layout.trace_embedding(folder, body.embed_tokens, external=True)
+    layout.trace_decoder(folder, layout.Decoder(body, model.lm_head), body.config, external=True)
     # The last: who finds it has a whole model.
     known.trace_encoder(folder, model)
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import torch
 from torch import nn
 
@@ -95,32 +96,71 @@ class Decoder(nn.Module):
         return (logits, *(tensor for pair in cache.pairs for tensor in pair))
 
 
-def trace(file: Path, module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], axes: dict, *, opset: int) -> None:
-    """Trace a module; `axes` names the dynamic axes: {input or output: {axis: name}}."""
+def trace(
+    file: Path, module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], axes: dict, *, opset: int, external: bool = False,
+) -> None:
+    """
+    Trace a module; `axes` names the dynamic axes: {input or output: {axis: name}}.
+    @param external whether the weights go to a file of their own, `….onnx_data`; they are then in memory once only
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(), tuple(inputs.values()), str(file), input_names=list(inputs), output_names=outputs, dynamic_axes=axes,
-            opset_version=opset, do_constant_folding=True, dynamo=False,
+            opset_version=opset, do_constant_folding=not external, export_params=not external, dynamo=False,
         )
+    if external:
+        add_weights(file, module.state_dict())
 
 
-def trace_vision(folder: Path, module: nn.Module, inputs: dict[str, torch.Tensor], axes: dict, *, opset: int = 18) -> None:
+def add_weights(file: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Make the inputs of a graph that are called as weights its weights, in a file beside it; transposed where the graph does just that."""
+    model = onnx.load(file)
+    graph = model.graph
+    used = {name: (name, None) for value in graph.input if (name := value.name) in weights}
+    for node in list(graph.node):
+        if node.op_type == "Transpose" and node.input[0] in weights:
+            used[node.output[0]] = (node.input[0], list(node.attribute[0].ints))
+            graph.node.remove(node)
+    read = {name for node in graph.node for name in node.input}
+    kept = [value for value in graph.input if value.name not in weights]
+    del graph.input[:]
+    graph.input.extend(kept)
+    with file.with_suffix(".onnx_data").open("wb") as data:
+        for name, (weight, order) in used.items():
+            if name not in read:
+                continue
+            values = weights[weight] if order is None else weights[weight].permute(order)
+            # Where pages of memory begin.
+            data.seek(-data.tell() % 4096, 1)
+            tensor = onnx.TensorProto(name=name, data_type=onnx.TensorProto.FLOAT, dims=values.shape)
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            facts = {"location": f"{file.stem}.onnx_data", "offset": data.tell(), "length": values.numel() * 4}
+            for key, value in facts.items():
+                tensor.external_data.add(key=key, value=str(value))
+            values.float().contiguous().numpy().tofile(data)
+            graph.initializer.append(tensor)
+    file.write_bytes(model.SerializeToString())
+
+
+def trace_vision(
+    folder: Path, module: nn.Module, inputs: dict[str, torch.Tensor], axes: dict, *, opset: int = 18, external: bool = False,
+) -> None:
     """onnx/vision_encoder.onnx. `inputs` must not be a special case: more than one tile, and a grid that is no square."""
-    trace(folder / "onnx" / "vision_encoder.onnx", module, inputs, ["image_features"], axes, opset=opset)
+    trace(folder / "onnx" / "vision_encoder.onnx", module, inputs, ["image_features"], axes, opset=opset, external=external)
 
 
-def trace_embedding(folder: Path, module: nn.Module) -> None:
+def trace_embedding(folder: Path, module: nn.Module, *, external: bool = False) -> None:
     """onnx/embed_tokens.onnx"""
     axes = {name: {0: "batch_size", 1: "sequence_length"} for name in ("input_ids", "inputs_embeds")}
     inputs = {"input_ids": torch.tensor([[1, 2, 3], [3, 2, 1]])}
-    trace(folder / "onnx" / "embed_tokens.onnx", module, inputs, ["inputs_embeds"], axes, opset=14)
+    trace(folder / "onnx" / "embed_tokens.onnx", module, inputs, ["inputs_embeds"], axes, opset=14, external=external)
 
 
 def trace_decoder(
     folder: Path, decoder: nn.Module, text_config, *, axes_of_positions: int = 1, mask: bool = True,
-    token_types: bool = False, opset: int = 14,
+    token_types: bool = False, opset: int = 14, external: bool = False,
 ) -> None:
     """
     onnx/decoder_model_merged.onnx
@@ -155,4 +195,4 @@ def trace_decoder(
     axes["logits"] = {0: "batch_size", 1: "sequence_length"}
     axes |= {name: {0: "batch_size", 2: "total_sequence_length"} for name in outputs[1:]}
     inputs = {name: tensor for name, (tensor, _) in named.items()}
-    trace(folder / "onnx" / "decoder_model_merged.onnx", decoder, inputs, outputs, axes, opset=opset)
+    trace(folder / "onnx" / "decoder_model_merged.onnx", decoder, inputs, outputs, axes, opset=opset, external=external)

@@ -90,7 +90,7 @@ class Vision(nn.Module):
         return self.connector(self.vision(pixel_values=pixel_values, patch_attention_mask=patches).last_hidden_state)
 
 
-def trace_encoder(folder: Path, model: nn.Module) -> None:
+def trace_encoder(folder: Path, model: nn.Module, *, external: bool = False) -> None:
     """onnx/vision_encoder.onnx, with its projector"""
     side = model.config.vision_config.image_size
     inputs = {
@@ -98,7 +98,7 @@ def trace_encoder(folder: Path, model: nn.Module) -> None:
     }
     sizes = {0: "batch_size", 1: "num_images"}
     axes = {"pixel_values": sizes, "pixel_attention_mask": sizes, "image_features": {0: "total_images"}}
-    layout.trace_vision(folder, Vision(model.model), inputs, axes, opset=14)
+    layout.trace_vision(folder, Vision(model.model), inputs, axes, opset=14, external=external)
 
 
 def main() -> None:

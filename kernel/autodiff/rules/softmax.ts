@@ -1,4 +1,6 @@
 import { intAttr } from '../../onnx/attributes.ts';
+import { sizeOf } from '../../onnx/dtype.ts';
+import { int } from '../../onnx/graph.ts';
 import { normalAxis } from '../../onnx/shapes/site.ts';
 import type { Rule, Site } from '../site.ts';
 
@@ -11,13 +13,39 @@ export const softmax: Rule = (s) => [
     const output = attentionOutput(s);
     const gradient = output === undefined ? undefined : s.around.gradient(output);
     if (output !== undefined && gradient !== undefined) {
-      return s.b.mul(s.y(), s.b.sub(s.dy, s.b.sum(s.b.mul(output, s.b.expand(gradient, s.dims(output))), [-1])));
+      const dO = s.b.expand(gradient, s.dims(output));
+      const sums = s.b.sum(s.b.mul(output, dO), [-1]);
+      return s.b.mul(s.y(), lessSums(s, dO, sums) ?? s.b.sub(s.dy, sums));
     }
     const y = withoutNaN(s);
     const t = s.b.mul(s.dy, y);
     return s.b.sub(t, s.b.mul(y, s.b.sum(t, [intAttr(s.node, 'axis', -1)])));
   },
 ];
+
+/** From this many numbers on, a pass over the attention matrix costs more than making its factors one column wider. */
+const LARGE = 1 << 20;
+
+/**
+ * dy − Σ o·do, where dy = dO·Vᵀ is large: the subtraction is one more column of the factors, [dO, −Σ]·[V, 1]ᵀ. Undefined where it is
+ * small.
+ */
+function lessSums(s: Site, dO: string, sums: string): string | undefined {
+  const { b } = s;
+  if (sizeOf(s.dims(s.y())) < LARGE) return undefined;
+  const V = s.around.consumers(s.y())[0]!.inputs[1]!;
+  const dims = s.dims(V);
+  const [rank, keys] = [dims.length, dims[dims.length - 2]!];
+  const perm = [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
+  const ones = b.expand(b.constant(b.graph.type(V).dtype, new Array<number>(rank).fill(1), [1]), [
+    ...dims.slice(0, -2),
+    1,
+    keys,
+  ]);
+  const left = b.op('Concat', [dO, b.scale(sums, -1)], { axis: int(rank - 1) });
+  const right = b.op('Concat', [b.transpose(V, perm), ones], { axis: int(rank - 2) });
+  return b.op('MatMul', [left, right]);
+}
 
 /**
  * Of a row that is masked completely the softmax is NaN. Exporters replace it by 0, as Where(IsNaN(y), 0, y) or for whole rows; the
