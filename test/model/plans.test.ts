@@ -196,3 +196,25 @@ describe('plans of LLaVA-OneVision', () => {
     assert.equal(up.cols[27], 0);
   });
 });
+
+describe('plans of Gemma 3', () => {
+  const gemma3 = (preprocessor: object) =>
+    planner(
+      'gemma3',
+      {
+        mm_tokens_per_image: 16,
+        boi_token_index: 1,
+        eoi_token_index: 2,
+        vision_config: { patch_size: 14, image_size: 112 },
+      },
+      { size: { height: 112, width: 112 }, ...preprocessor },
+      { tokenOf: (id) => `<${id}>` },
+    )({ width: 900, height: 300 });
+
+  it('say that no crops are made where the file asks for them, and nothing where it does not', () => {
+    assert.match(gemma3({ do_pan_and_scan: true }).notice!, /without the crops of “pan and scan”/);
+    assert.equal(gemma3({ do_pan_and_scan: null }).notice, undefined);
+    assert.equal(gemma3({}).notice, undefined);
+    checkRows(gemma3({ do_pan_and_scan: true }));
+  });
+});

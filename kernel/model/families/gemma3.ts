@@ -13,6 +13,14 @@ const Gemma3Config = z.looseObject({
   eoi_token_id: z.number().int().nonnegative().optional(),
 });
 
+/** Of preprocessor_config.json; null in published models. */
+const Gemma3Preprocessor = z.object({ do_pan_and_scan: z.boolean().default(false) });
+
+/** transformers' processor makes crops where a call asks for them, whatever the file says. */
+const WITHOUT_CROPS =
+  'The model saw the whole picture only, without the crops of “pan and scan” that preprocessor_config.json asks for: transformers makes ' +
+  'none either unless a call says so.';
+
 /** Gemma 3: one view, its features pooled to a square of `mm_tokens_per_image`, between two tokens that mark the picture. */
 export const gemma3: Family = {
   imageToken: (config) => config.image_token_index ?? config.image_token_id,
@@ -26,7 +34,9 @@ export const gemma3: Family = {
         'Download config.json again: `mm_tokens_per_image` is 256 in published models',
       );
     }
-    return oneView(site, { side, before: `\n\n${begin}`, after: `${end}\n\n` });
+    const plan = oneView(site, { side, before: `\n\n${begin}`, after: `${end}\n\n` });
+    const { do_pan_and_scan: crops } = Gemma3Preprocessor.parse(site.files.preprocessor);
+    return crops ? (picture) => ({ ...plan(picture), notice: WITHOUT_CROPS }) : plan;
   },
   // As published conversions are run; rotary positions are relative, so that the first one does not matter.
   positions: ({ ids }) => counted(ids.length, 1),
