@@ -6,6 +6,7 @@ import * as vscode from 'vscode';
 import { LensError } from '../kernel/errors.ts';
 import type { Log } from './log.ts';
 import { findNode } from './node-executable.ts';
+import { binaries } from './packed-binaries.ts';
 import { kernelEnvironment, readSettings } from './settings.ts';
 
 const run = promisify(execFile);
@@ -19,6 +20,7 @@ export async function lensCommand(
   log: Log,
   args: readonly string[],
 ): Promise<string> {
+  await binaries();
   const settings = readSettings();
   // Where the workspace is not trusted, what it says is not heard, and nothing of it is run: our own file is.
   const node = await findNode(settings.node);

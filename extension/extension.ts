@@ -7,6 +7,7 @@ import type { Extension } from './context.ts';
 import { LensController } from './controller.ts';
 import { registerLanguageFeatures } from './language/providers.ts';
 import { createLog, reportError } from './log.ts';
+import { binaries } from './packed-binaries.ts';
 
 let controller: LensController | undefined;
 
@@ -14,6 +15,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = createLog();
   const extension: Extension = { context, log, controller: () => controller };
   context.subscriptions.push(log);
+  // Whoever needs them waits for them, and hears why they cannot be had.
+  binaries().catch((error: unknown) => log.error(String(error)));
   for (const [name, [what, command]] of Object.entries(COMMANDS)) {
     const run = async (target?: unknown): Promise<void> => {
       try {

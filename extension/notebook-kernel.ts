@@ -5,6 +5,7 @@ import { KernelProcess } from '../kernel/jupyter/kernel-process.ts';
 import type { Displays } from './cell-outputs.ts';
 import type { Log } from './log.ts';
 import { findNode } from './node-executable.ts';
+import { binaries } from './packed-binaries.ts';
 import { kernelEnvironment, readSettings } from './settings.ts';
 
 /** A kernel that can run cells. */
@@ -61,6 +62,7 @@ export class NotebookKernel {
 
   async #start(): Promise<RunningKernel> {
     try {
+      await binaries();
       const settings = readSettings();
       const node = await findNode(settings.node);
       const env = { ...kernelEnvironment(settings), ...node.env };

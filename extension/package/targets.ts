@@ -11,7 +11,7 @@ export interface Target {
 }
 
 /** Those that ONNX Runtime, sharp and the canvas have binaries for. */
-const TARGETS: readonly Target[] = [
+export const TARGETS: readonly Target[] = [
   { name: 'linux-x64', os: 'linux', cpu: 'x64', libc: 'glibc' },
   { name: 'linux-arm64', os: 'linux', cpu: 'arm64', libc: 'glibc' },
   { name: 'darwin-arm64', os: 'darwin', cpu: 'arm64' },

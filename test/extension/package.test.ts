@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { packagesFor, type Lock } from '../../extension/package/locked-packages.ts';
 import { isNeeded, UNUSED } from '../../extension/package/runtime-files.ts';
-import { targetNamed } from '../../extension/package/targets.ts';
+import { TARGETS, targetNamed } from '../../extension/package/targets.ts';
 import { METHODS } from '../../kernel/attribution/methods.ts';
 import { MIME_TYPE } from '../../kernel/document.ts';
 import { LensError } from '../../kernel/errors.ts';
@@ -114,8 +114,18 @@ describe("the extension's package", () => {
     const linux = targetNamed('linux-x64');
     assert.ok(isNeeded('onnxruntime-node', 'bin/napi-v6/linux/x64/libonnxruntime.so.1', linux));
     assert.ok(!isNeeded('onnxruntime-node', 'bin/napi-v6/linux/arm64/libonnxruntime.so.1', linux));
-    assert.ok(isNeeded('zeromq', 'build/linux/x64/node/glibc-115-Release/addon.node', linux));
-    assert.ok(!isNeeded('zeromq', 'build/linux/x64/node/musl-127-Release/addon.node', linux));
+    const windows = targetNamed('win32-x64');
+    assert.ok(isNeeded('onnxruntime-node', 'bin/napi-v6/win32/x64/DirectML.dll', windows));
+    assert.ok(!isNeeded('onnxruntime-node', 'bin/napi-v6/win32/x64/dxcompiler.dll', windows));
+    for (const target of TARGETS) {
+      const folder = `build/${target.os}/${target.cpu}/node`;
+      const kept = readdirSync(`node_modules/zeromq/${folder}`).filter(
+        (abi) =>
+          existsSync(`node_modules/zeromq/${folder}/${abi}/addon.node`) &&
+          isNeeded('zeromq', `${folder}/${abi}/addon.node`, target),
+      );
+      assert.equal(kept.length, 1, target.name);
+    }
     assert.ok(isNeeded('zod', 'v4/package.json', linux), 'it says what kind of module its files are');
     assert.ok(!isNeeded('anything', 'README.md', linux));
     assert.ok(isNeeded('anything', 'LICENSE.md', linux));

@@ -199,7 +199,7 @@ export async function packagedExtension(): Promise<string> {
   const file = path.resolve('out', `lvlm-lens-${target.name}-${version}.vsix`);
   const made = existsSync(file) ? (await stat(file)).mtimeMs : 0;
   if (made < (await youngest(['dist', 'models', 'notebooks', 'extension', 'package.json', 'package-lock.json']))) {
-    await packageExtension(target, { out: file, scan: false });
+    await packageExtension(target, { out: file, draft: true });
   }
   return file;
 }
