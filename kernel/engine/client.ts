@@ -11,7 +11,7 @@ import type { TaskName, TaskParams, TaskResult } from './task-table.ts';
 export interface EngineOptions {
   /** How long an asked engine has to stop before it is killed. Default 700 ms. */
   readonly stopMs?: number;
-  /** After how long without a call the engine ends and gives its memory back. Default ten minutes. */
+  /** After how long without a call the engine ends and gives its memory back. Default: LVLM_LENS_IDLE_SECONDS, or ten minutes. */
   readonly idleMs?: number;
   /** Added to this process's environment, for instance LVLM_LENS_THREADS. */
   readonly env?: Readonly<Record<string, string>>;
@@ -38,7 +38,7 @@ interface Call {
  * that has nothing else to do may end: only running calls keep it alive.
  */
 export class Engine {
-  readonly #options: Required<EngineOptions>;
+  readonly #options: EngineOptions;
   readonly #queue: Call[] = [];
   #child: ChildProcess | undefined;
   #running: Call | undefined;
@@ -48,7 +48,7 @@ export class Engine {
   #nextId = 1;
 
   constructor(options: EngineOptions = {}) {
-    this.#options = { stopMs: 700, idleMs: 600_000, env: {}, ...options };
+    this.#options = options;
   }
 
   /** Of the engine process, while there is one. */
@@ -138,7 +138,7 @@ export class Engine {
     child.unref();
     child.channel?.unref();
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.#kill(), this.#options.idleMs).unref();
+    this.#idle = setTimeout(() => this.#kill(), this.#options.idleMs ?? idleMs()).unref();
   }
 
   #abort(call: Call): void {
@@ -155,7 +155,7 @@ export class Engine {
       this.#finish()?.reject(new AbortError());
       this.#kill();
       this.#next();
-    }, this.#options.stopMs);
+    }, this.#options.stopMs ?? STOP_MS);
   }
 
   /** Ends the child. SIGKILL is the one way that works in the middle of a native run. */
@@ -232,6 +232,14 @@ export class Engine {
     );
     this.#next();
   }
+}
+
+/** How long an asked engine has to stop, in ms. */
+const STOP_MS = 700;
+
+/** Read when the engine falls idle, so that a cell may set it. In ms. */
+function idleMs(): number {
+  return 1000 * Number(process.env.LVLM_LENS_IDLE_SECONDS) || 600_000;
 }
 
 /** Characters of the engine's standard error that a crash report may quote. */

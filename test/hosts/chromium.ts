@@ -35,11 +35,18 @@ export async function findChromium(): Promise<string | undefined> {
   return undefined;
 }
 
+let chromiumHere: Promise<{ path: string } | { missing: string }> | undefined;
+
 /**
  * Makes sure that there is a Chromium: by the system's package manager where we may use it, else by Playwright's download.
  * @returns its path, or why there is none
  */
-export async function setUpChromium(): Promise<{ path: string } | { missing: string }> {
+export function setUpChromium(): Promise<{ path: string } | { missing: string }> {
+  chromiumHere ??= install();
+  return chromiumHere;
+}
+
+async function install(): Promise<{ path: string } | { missing: string }> {
   const found = await findChromium();
   if (found) return { path: found };
   const tried: string[] = [];

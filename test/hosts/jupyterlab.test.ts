@@ -8,6 +8,7 @@ import type { Browser, Page } from 'playwright-core';
 import { MIME_TYPE } from '../../kernel/document.ts';
 import { temporaryFolder, writeFiles } from '../jupyter/tiny-library.ts';
 import { skipBecause } from '../skip.ts';
+import './ahead.ts';
 import { launchChromium, setUpChromium } from './chromium.ts';
 import { jupyterHost } from './jupyter-host.ts';
 

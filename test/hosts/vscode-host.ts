@@ -40,6 +40,8 @@ export interface HostOptions {
   /** Becomes a copy that is the workspace. */
   readonly workspace: string;
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Added to the environment of VS Code's server, which the extension and its kernels inherit. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class VsCodeHost {
@@ -67,7 +69,7 @@ export class VsCodeHost {
   }
 
   /** Installs the extension from its package, and opens a copy of the workspace. */
-  static async start({ server, chromium, vsix, workspace, settings }: HostOptions): Promise<VsCodeHost> {
+  static async start({ server, chromium, vsix, workspace, settings, env: more }: HostOptions): Promise<VsCodeHost> {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'lens-vscode-'));
     const copy = path.join(folder, 'pictures');
     cpSync(workspace, copy, { recursive: true });
@@ -84,6 +86,7 @@ export class VsCodeHost {
       VSCODE_PARENT_PID: '',
       // Neither this checkout nor its packages may be what makes it work.
       NODE_PATH: '',
+      ...more,
     };
     const common = ['--server-data-dir', folder, '--user-data-dir', data, '--extensions-dir', extensions];
     await run(process.execPath, [server, ...common, '--install-extension', vsix, '--force'], { env, cwd: folder });
@@ -119,6 +122,11 @@ export class VsCodeHost {
     const host = new VsCodeHost({ page, workspace: copy, folder, server: child, browser, socket });
     await host.#extensionHostIsUp();
     return host;
+  }
+
+  /** Where the extension is installed. */
+  get extensions(): string {
+    return path.join(this.#folder, 'extensions');
   }
 
   /** Runs a function body in the extension host, with `vscode` and `args` in scope. */
@@ -180,7 +188,8 @@ function portOf(child: ChildProcess): Promise<number> {
 
 function post(socketPath: string, body: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = http.request({ socketPath, method: 'POST' }, (response) => {
+    // A connection of its own: one that was kept open may be closed from the other side just now.
+    const request = http.request({ socketPath, method: 'POST', agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       response.on('end', () => {

@@ -17,8 +17,17 @@ const FOLDER = path.join(cacheFolder(), 'test-hosts', `code-server-${CODE_SERVER
 const serverIn = (folder: string): string =>
   path.join(folder, 'node_modules', 'code-server', 'lib', 'vscode', 'out', 'server-main.js');
 
+type Found = { readonly server: string } | { readonly missing: string };
+
+let vscodeHere: Promise<Found> | undefined;
+
 /** Makes sure that there is a VS Code. @returns its server's script, or why there is none */
-export async function setUpVsCode(): Promise<{ readonly server: string } | { readonly missing: string }> {
+export function setUpVsCode(): Promise<Found> {
+  vscodeHere ??= install();
+  return vscodeHere;
+}
+
+async function install(): Promise<Found> {
   const server = serverIn(FOLDER);
   if (existsSync(server) && existsSync(path.join(FOLDER, 'node_modules/code-server/lib/vscode/node_modules'))) {
     return { server };

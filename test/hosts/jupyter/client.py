@@ -169,6 +169,22 @@ class OneKernel(unittest.TestCase):
         code = f"(await selectTokens({{ image: {image!r}, question: 'What is there?' }})).question"
         self.assertEqual(self.kernel.value(code), "'What is there?'")
 
+    def test_an_idle_engine_gives_its_memory_back(self):
+        image = os.path.abspath(IMAGE)
+        select = f"(await selectTokens({{ image: {image!r}, question: 'What is there?' }})).question"
+        self.kernel.run("process.env.LVLM_LENS_IDLE_SECONDS = '1'; const before = await loadModel('pocket')")
+        self.assertEqual(self.kernel.value(select), "'What is there?'")
+        engine = tree(self.kernel.pid)["engine"]
+        held = engine.memory_info().rss
+        self.assertGreater(held, 50e6, "a model is in memory")
+        _, alive = psutil.wait_procs([engine], timeout=TIMEOUT)
+        self.assertEqual(alive, [], "the engine ends by itself")
+        self.assertNotIn("engine", tree(self.kernel.pid))
+        self.assertEqual(self.kernel.value("before.id"), "'pocket'")
+        self.assertEqual(self.kernel.value(select), "'What is there?'")
+        self.assertNotEqual(tree(self.kernel.pid)["engine"].pid, engine.pid)
+        self.kernel.run("delete process.env.LVLM_LENS_IDLE_SECONDS")
+
     def test_output_of_child_processes_and_native_code(self):
         code = """import { spawnSync } from 'node:child_process';
             import { writeSync } from 'node:fs';
