@@ -12,6 +12,14 @@ const SUGGESTED: readonly { readonly id: string; readonly detail: string }[] = [
   { id: 'llava-hf/llava-interleave-qwen-0.5b-hf', detail: 'LLaVA with Qwen' },
 ];
 
+/** What sets our own models apart. */
+const EMBEDDED: Readonly<Record<string, string>> = {
+  pocket: 'Knows simple scenes; needs a second for an explanation',
+  'pocket-large': 'Larger, and more often right',
+  'pocket-duo': 'Looks with two encoders, of different kind and resolution',
+  'pocket-tiles': 'Looks at the whole picture and at tiles of it: small things too',
+};
+
 interface ModelItem extends vscode.QuickPickItem {
   readonly model?: string;
   /** Its files are here. */
@@ -61,9 +69,7 @@ function itemsOf({ embedded, cached }: ModelList): ModelItem[] {
   const here = new Set([...embedded, ...cached.map(({ id }) => id)]);
   return [
     { label: 'On this machine', kind: vscode.QuickPickItemKind.Separator },
-    ...embedded.map((name) =>
-      item(name, 'comes with LVLM Lens', 'Knows simple scenes; needs a second for an explanation', true),
-    ),
+    ...embedded.map((name) => item(name, 'comes with LVLM Lens', EMBEDDED[name] ?? 'Knows simple scenes', true)),
     ...cached.map(({ id, bytes, complete }) =>
       item(id, complete ? megabytes(bytes) : `${megabytes(bytes)}, not complete`, 'Downloaded', complete),
     ),

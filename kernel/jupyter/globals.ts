@@ -30,15 +30,21 @@ const TYPES = [
   'Curve',
   'DatasetRow',
   'DatasetSample',
+  'EvaluateOptions',
   'ExplainDatasetOptions',
   'ExplainOptions',
   'Explanation',
+  'ImageSource',
   'LensDocument',
+  'LoadModelOptions',
+  'MethodChoice',
   'Model',
+  'PixelMask',
   'Progress',
   'QuestionOptions',
   'ResultMap',
   'SaliencyMap',
+  'TokenChoice',
 ];
 
 const BUILD_FIRST = 'Run "npm run build" in that folder, or install the package again.';

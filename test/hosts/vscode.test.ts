@@ -316,6 +316,9 @@ describe('VS Code, with the packaged extension', function () {
       { wait: false },
     );
     await until('progress is shown', async () => /\|.*\d+\/\d+/.test((await states()).at(-1)!.outputs[0]?.text ?? ''));
+    await host.page.mouse.move(800, 500);
+    await host.page.mouse.wheel(0, 2000);
+    await sleep(500);
     await screenshot('progress');
     await host.call(`await vscode.commands.executeCommand('notebook.cancelExecution')`);
     const { success, outputs } = await until('the cell is over', async () => {
