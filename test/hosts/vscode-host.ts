@@ -86,6 +86,8 @@ export class VsCodeHost {
       VSCODE_PARENT_PID: '',
       // Neither this checkout nor its packages may be what makes it work.
       NODE_PATH: '',
+      // As if started from a shell: else the environment of a login shell takes the place of this one.
+      VSCODE_CLI: '1',
       ...more,
     };
     const common = ['--server-data-dir', folder, '--user-data-dir', data, '--extensions-dir', extensions];
@@ -118,7 +120,7 @@ export class VsCodeHost {
     });
     const page = await context.newPage();
     const query = new URLSearchParams({ folder: copy });
-    await page.goto(`http://localhost:${port}/?${query.toString()}`, { timeout: 120_000 });
+    await page.goto(`http://localhost:${port}/?${query.toString()}`, { timeout: 300_000 });
     const host = new VsCodeHost({ page, workspace: copy, folder, server: child, browser, socket });
     await host.#extensionHostIsUp();
     return host;
@@ -153,7 +155,7 @@ export class VsCodeHost {
   }
 
   async #extensionHostIsUp(): Promise<void> {
-    const deadline = Date.now() + 120_000;
+    const deadline = Date.now() + 300_000;
     while (!existsSync(this.#socket)) {
       if (Date.now() > deadline) throw new Error('the extension host did not start');
       await sleep(100);

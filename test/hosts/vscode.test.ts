@@ -77,7 +77,7 @@ describe('VS Code, with the packaged extension', function () {
   const jupyterData = temporaryFolder('vscode-jupyter');
 
   before(async function () {
-    this.timeout(600_000);
+    this.timeout(1_200_000);
     if (process.platform === 'win32') skipBecause(this, 'VS Code', 'its server is driven over a Unix socket');
     const chromium = await setUpChromium();
     if ('missing' in chromium) skipBecause(this, 'VS Code', chromium.missing);
@@ -96,7 +96,7 @@ describe('VS Code, with the packaged extension', function () {
       ...('env' in jupyter && { PATH: jupyter.env['PATH']! }),
     };
     host = await VsCodeHost.start({ ...parts, workspace, env });
-    host.page.setDefaultTimeout(90_000);
+    host.page.setDefaultTimeout(300_000);
   });
 
   after(async () => {
@@ -580,13 +580,14 @@ describe('VS Code, with the packaged extension', function () {
   describe('in a folder that is not trusted', () => {
     let untrusted: VsCodeHost;
 
-    before(async () => {
+    before(async function () {
+      this.timeout(1_200_000);
       untrusted = await VsCodeHost.start({
         ...parts,
         workspace,
         settings: { 'security.workspace.trust.enabled': true, 'security.workspace.trust.startupPrompt': 'never' },
       });
-      untrusted.page.setDefaultTimeout(90_000);
+      untrusted.page.setDefaultTimeout(300_000);
     });
 
     after(() => untrusted?.stop());
