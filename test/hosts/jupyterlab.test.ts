@@ -18,10 +18,10 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 const VIEWER = existsSync(path.join(ROOT, 'dist/labextension/package.json'));
 
 /** How long a cell or a page may take, in ms. */
-const PATIENCE = 180_000;
+const PATIENCE = 600_000;
 
 describe('JupyterLab', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let server: ChildProcess;
   let browser: Browser;
   let page: Page;

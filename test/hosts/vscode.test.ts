@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -167,6 +167,10 @@ describe('VS Code, with the packaged extension', function () {
 
   const saved = async (file: string): Promise<Notebook> =>
     parseNotebook(await readFile(path.join(host.workspace, file), 'utf8'), file).notebook;
+
+  it('comes in a package below 90 MB', async () => {
+    assert.ok((await stat(parts.vsix)).size < 90e6);
+  });
 
   it('offers the kernel for the quickstart, and runs all its cells', async () => {
     await open('quickstart.ipynb');
