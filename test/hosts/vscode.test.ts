@@ -7,12 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Locator } from 'playwright-core';
 import { MIME_TYPE } from '../../kernel/document.ts';
 import { joinLines, parseNotebook, type CodeCell, type Notebook } from '../../kernel/jupyter/notebook.ts';
-import { HubServer, pocketFiles } from '../hub/hub-server.ts';
-import { temporaryFolder } from '../jupyter/tiny-library.ts';
 import { skipBecause } from '../skip.ts';
 import './ahead.ts';
 import { setUpChromium } from './chromium.ts';
-import { jupyterHost, runProgram } from './jupyter-host.ts';
 import { packagedExtension, VsCodeHost } from './vscode-host.ts';
 import { setUpVsCode } from './vscode-setup.ts';
 
@@ -32,9 +29,6 @@ const PATIENCE = 480_000;
 interface Contributes {
   readonly commands: readonly { readonly command: string; readonly title: string }[];
 }
-
-/** A model that the test's Hub has. */
-const ON_HUB = 'lvlm-lens/pocket-0.1';
 
 /** What a cell has, as the extension host sees it. */
 interface CellState {
@@ -72,9 +66,6 @@ describe('VS Code, with the packaged extension', function () {
   let host: VsCodeHost;
   let workspace: string;
   let parts: { server: string; chromium: string; vsix: string };
-  let hub: HubServer;
-  /** Jupyter's folders, as Install Jupyter Kernel sees them. */
-  const jupyterData = temporaryFolder('vscode-jupyter');
 
   before(async function () {
     this.timeout(1_200_000);
@@ -86,22 +77,12 @@ describe('VS Code, with the packaged extension', function () {
     workspace = await makeWorkspace();
     await mkdir(SCREENSHOTS, { recursive: true });
     parts = { server: vscode.server, chromium: chromium.path, vsix: await packagedExtension() };
-    hub = await HubServer.start();
-    hub.commit(ON_HUB, pocketFiles());
-    const jupyter = await jupyterHost();
-    const env = {
-      HF_ENDPOINT: hub.endpoint,
-      HF_TOKEN: '',
-      JUPYTER_DATA_DIR: jupyterData,
-      ...('env' in jupyter && { PATH: jupyter.env['PATH']! }),
-    };
-    host = await VsCodeHost.start({ ...parts, workspace, env });
+    host = await VsCodeHost.start({ ...parts, workspace });
     host.page.setDefaultTimeout(300_000);
   });
 
   after(async () => {
     await host?.stop();
-    await hub?.stop();
     if (workspace) await rm(workspace, { recursive: true, force: true });
   });
 
@@ -335,25 +316,6 @@ describe('VS Code, with the packaged extension', function () {
     assert.match((await run('seen.answer')).outputs[0]!.text, /\w/);
   });
 
-  for (const [state, code] of Object.entries({
-    'a synchronous loop': 'for (;;) {}',
-    'a pending await': 'await new Promise(() => {})',
-    'a synchronous loop after an await': 'await new Promise((done) => setTimeout(done, 50)); for (;;) {}',
-  })) {
-    it(`interrupts ${state}, and keeps the variables`, async () => {
-      await run(code, { wait: false });
-      await sleep(1000);
-      await host.call(`await vscode.commands.executeCommand('notebook.cancelExecution')`);
-      const { success, outputs } = await until('the cell is over', async () => {
-        const last = (await states()).at(-1)!;
-        return last.success !== undefined && last;
-      });
-      assert.equal(success, false);
-      assert.match(outputs[0]!.text, /interrupted/);
-      assert.match((await run('seen.answer')).outputs[0]!.text, /\w/);
-    });
-  }
-
   it('restarts: variables are gone, outputs stay', async () => {
     await host.call(`await vscode.commands.executeCommand('lvlmLens.restartKernel')`);
     const { success, order, outputs } = await run('seen.answer');
@@ -475,112 +437,6 @@ describe('VS Code, with the packaged extension', function () {
     assert.ok(existsSync(path.join(path.dirname(file), 'images', 'cafe.png')));
   });
 
-  it('shows its log', async () => {
-    await host.call(`await vscode.commands.executeCommand('lvlmLens.showLog')`);
-    await host.page
-      .getByText(/kernel \d+ is ready: LVLM Lens/)
-      .first()
-      .waitFor();
-    await screenshot('log');
-    await host.call(`await vscode.commands.executeCommand('workbench.action.closePanel')`);
-  });
-
-  it('makes its kernel known to Jupyter, which runs it from the package', async function () {
-    const jupyter = await jupyterHost();
-    if ('missing' in jupyter) skipBecause(this, 'VS Code: Install Jupyter Kernel', jupyter.missing);
-    await host.call(`await vscode.commands.executeCommand('lvlmLens.installJupyterKernel')`);
-    const spec = path.join(jupyterData, 'kernels', 'lvlm-lens', 'kernel.json');
-    const { argv } = JSON.parse(await readFile(spec, 'utf8')) as { argv: readonly string[] };
-    assert.ok(
-      argv.some((argument) => argument.includes(path.join('extensions', 'lvlm-lens.lvlm-lens-'))),
-      argv.join(' '),
-    );
-    const notebook = path.join(temporaryFolder('vscode-nbconvert'), 'one.ipynb');
-    const cell = { cell_type: 'code', id: 'a', source: '6 * 7', metadata: {}, execution_count: null, outputs: [] };
-    const metadata = { kernelspec: { name: 'lvlm-lens', display_name: 'LVLM Lens', language: 'typescript' } };
-    await writeFile(notebook, JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata, cells: [cell] }));
-    const args = ['nbconvert', '--to', 'notebook', '--execute', '--stdout', '--log-level=ERROR', notebook];
-    const env = { ...jupyter.env, JUPYTER_DATA_DIR: jupyterData, JUPYTER_PATH: '' };
-    const { code, output } = await runProgram(jupyter, 'jupyter', args, { env });
-    assert.equal(code, 0, output);
-    assert.match(output, /"text\/plain": "42"/);
-  });
-
-  it('downloads a model with progress, and makes it the one of calls that name none', async () => {
-    const folder = temporaryFolder('vscode-models');
-    const set = (name: string, value: unknown) =>
-      host.call(`await vscode.workspace.getConfiguration('lvlmLens').update(args.name, args.value, true)`, {
-        name,
-        value,
-      });
-    await set('modelFolder', folder);
-    hub.rate = 2e6;
-    await open('quickstart.ipynb');
-    await host.call(`void vscode.commands.executeCommand('lvlmLens.selectModel')`);
-    const box = host.page.locator('.quick-input-widget input.input');
-    await host.page.getByText('comes with LVLM Lens').filter({ visible: true }).waitFor();
-    await screenshot('select-model');
-    await box.fill('Another model');
-    await box.press('Enter');
-    await host.page.getByText('Which model?').waitFor();
-    await box.fill(ON_HUB);
-    await box.press('Enter');
-    const notice = host.page.locator('.notification-toast', { hasText: `Downloading ${ON_HUB}` });
-    await notice.filter({ hasText: /[1-9]\d? %/ }).waitFor();
-    await screenshot('download');
-    hub.rate = undefined;
-    await host.page.getByText(`Calls that name no model use ${ON_HUB} from now on.`).first().waitFor();
-    assert.ok(existsSync(path.join(folder, 'models--lvlm-lens--pocket-0.1')), 'in the folder that the setting names');
-    await host.call(`await vscode.commands.executeCommand('lvlmLens.restartKernel')`);
-    assert.match((await run(`(await loadModel()).id`)).outputs[0]!.text, /lvlm-lens\/pocket-0\.1/);
-    await host.call(
-      `const values = vscode.workspace.getConfiguration('lvlmLens');
-       for (const name of ['model', 'modelFolder']) {
-         await values.update(name, undefined, vscode.ConfigurationTarget.Workspace);
-         await values.update(name, undefined, vscode.ConfigurationTarget.Global);
-       }`,
-    );
-  });
-
-  it('gives its settings to kernels that start afterwards, and offers to restart', async () => {
-    const node = path.join(temporaryFolder('vscode-node'), 'node');
-    await writeFile(node, `#!/bin/sh\nCHOSEN_NODE=yes exec "${process.execPath}" "$@"\n`, { mode: 0o755 });
-    const set = (values: Readonly<Record<string, unknown>>) =>
-      host.call(
-        `const settings = vscode.workspace.getConfiguration('lvlmLens');
-         for (const [name, value] of Object.entries(args.values)) await settings.update(name, value ?? undefined, true);`,
-        { values },
-      );
-    await host.call(`await vscode.commands.executeCommand('notifications.clearAll')`);
-    await run('1');
-    await set({ node, threads: 1, defaultMethod: 'grad-cam' });
-    await host.page
-      .getByText('The new settings of LVLM Lens apply to kernels that start from now on.')
-      .first()
-      .waitFor();
-    await host.page.getByRole('button', { name: 'Restart Kernel' }).last().click();
-    const cell = await run(
-      `const mapped = await explain({ image: 'images/banana.png', question: 'What is there?', perToken: false, metrics: false });
-[process.env.CHOSEN_NODE, process.env.LVLM_LENS_THREADS, mapped.explanation.maps[0].method].join()`,
-    );
-    assert.match(cell.outputs.at(-1)!.text, /yes,1,grad-cam/);
-
-    await set({ node: null, threads: null, defaultMethod: null, executionProvider: 'coreml' });
-    await host.call(`await vscode.commands.executeCommand('lvlmLens.restartKernel')`);
-    const refused = await run(`await loadModel()`);
-    if (process.platform !== 'darwin') {
-      assert.equal(refused.success, false);
-      assert.match(refused.outputs[0]!.text, /coreml.*lvlmLens\.executionProvider/s);
-    }
-    await set({ executionProvider: null, node: '/nowhere/node' });
-    await host.call(`await vscode.commands.executeCommand('lvlmLens.restartKernel')`);
-    const missing = await run(`1`);
-    assert.equal(missing.success, false);
-    assert.match(missing.outputs[0]!.text, /lvlmLens\.node.*\/nowhere\/node/s);
-    await set({ node: null });
-    assert.equal((await run(`1`)).success, true);
-  });
-
   describe('in a folder that is not trusted', () => {
     let untrusted: VsCodeHost;
 
@@ -610,37 +466,6 @@ describe('VS Code, with the packaged extension', function () {
       );
       assert.equal(await untrusted.page.locator('.kernel-label', { hasText: 'LVLM Lens' }).count(), 0);
       await untrusted.page.screenshot({ path: path.join(SCREENSHOTS, 'not-trusted.png') });
-      const kernels = await untrusted.call<string>(
-        `const { execSync } = process.getBuiltinModule('node:child_process');
-         return execSync('ps -eo args').toString()`,
-      );
-      assert.ok(!kernels.split('\n').some((line) => line.includes(untrusted.extensions) && /kernel\.js/.test(line)));
-    });
-
-    it('has only the commands that execute nothing', async () => {
-      await untrusted.page.keyboard.press('F1');
-      const box = untrusted.page.locator('.quick-input-widget input.input');
-      await box.fill('>LVLM Lens: ');
-      const row = (title: string) =>
-        untrusted.page.locator('.quick-input-list .monaco-list-row', { hasText: `LVLM Lens: ${title}` });
-      await row('Export Notebook as Interactive HTML').first().waitFor();
-      for (const title of ['Explain This Image…', 'Select Model', 'Restart Kernel', 'Install Jupyter Kernel']) {
-        assert.equal(await row(title).count(), 0, title);
-      }
-      await untrusted.page.keyboard.press('Escape');
-    });
-
-    it('exports what a notebook holds', async () => {
-      await untrusted.call(`void vscode.commands.executeCommand('lvlmLens.exportHtml', vscode.Uri.file(args.file))`, {
-        file: path.join(untrusted.workspace, 'executed.ipynb'),
-      });
-      await untrusted.page.getByText('Export as interactive HTML').waitFor();
-      await untrusted.page.keyboard.press('Enter');
-      await untrusted.page
-        .getByText(/Exported to /)
-        .first()
-        .waitFor();
-      assert.match(await readFile(path.join(untrusted.workspace, 'executed.html'), 'utf8'), /type="application\/vnd/);
     });
   });
 });
