@@ -5,7 +5,7 @@ import type { Flips } from './flips.ts';
 import { pointingGame } from './pointing-game.ts';
 import type { PixelMask } from './pointing-game.ts';
 import { regionIou } from './region-iou.ts';
-import { rawScore } from './removal-curves.ts';
+import { isNormalisable, rawScore } from './removal-curves.ts';
 import type { RemovalCurves } from './removal-curves.ts';
 import { stability, untrainedLikeness } from './stability.ts';
 import { wordIou } from './word-iou.ts';
@@ -65,14 +65,14 @@ export const METRICS: readonly MetricRow[] = [
       better: 'lower',
       range: ANY,
       summary: 'mean normalised probability while the most salient cells are removed; 1 is the image, 0 the baseline',
-      value: ({ deletion }) => deletion.score,
+      value: (curves) => (isNormalisable(curves) ? curves.deletion.score : undefined),
     },
     {
       name: 'insertion',
       better: 'higher',
       range: ANY,
       summary: 'the same while they are brought back into the baseline',
-      value: ({ insertion }) => insertion.score,
+      value: (curves) => (isNormalisable(curves) ? curves.insertion.score : undefined),
     },
     {
       name: 'raw deletion',

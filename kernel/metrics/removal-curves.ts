@@ -32,6 +32,13 @@ function stepsOf(cells: number, steps: number): { readonly size: number; readonl
 /** How many evaluations `removalCurves` takes for a map of so many cells. */
 export const removalEvaluations = (cells: number, steps = STEPS): number => 2 * stepsOf(cells, steps).count;
 
+/** Below this difference of mean probabilities a normalised score is mostly the noise of a small divisor, and one of them would decide a mean. */
+const NORMALISABLE = 0.05;
+
+/** Whether image and baseline differ by enough for normalised scores to be compared: by five hundredths of probability. */
+export const isNormalisable = ({ image, nothing }: Pick<RemovalCurves, 'image' | 'nothing'>): boolean =>
+  Math.abs(image - nothing) >= NORMALISABLE;
+
 /** A curve's score without normalisation: the mean probability along it, 0 … 1. */
 export const rawScore = ({ score }: Curve, { image, nothing }: Pick<RemovalCurves, 'image' | 'nothing'>): number =>
   score * (image - nothing) + nothing;

@@ -62,6 +62,11 @@ describe('the table of metrics', () => {
     assert.equal(value('cost', 'gradient evaluations'), 28);
   });
 
+  it('gives no normalised score where image and stand-in hardly differ', () => {
+    const alike = measured('curves', { ...EXAMPLES.curves, image: 0.52, nothing: 0.5 }).map(({ name }) => name);
+    assert.deepEqual(alike, ['raw deletion', 'raw insertion']);
+  });
+
   it('names what is measured with a baseline after it', () => {
     const [first] = measured('curves', EXAMPLES.curves, 'noise');
     assert.equal(first!.name, 'deletion (noise)');
