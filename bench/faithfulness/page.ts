@@ -92,7 +92,7 @@ and this measures what is missing (hours on two cores; it goes on where it was s
 The scenes are those of \`test/evidence\`, and for \`pocket-tiles\` those of \`test/evidence-small\`, which suit it. A scene counts for a model that answers it exactly
 and whose answer depends on the picture. For each such scene all methods explain the same tokens of the same answer with the same stand-in. How many scenes were
 measured is a question of time and stands in the tables; the scenes of a shorter run are among those of a longer one, and hold all kinds of questions alike. Curves
-have ${STEPS} steps of ${1024 / STEPS} cells; a curve is normalised, and counted, only where image and stand-in differ by at least 0.05 of probability (the raw
+have ${STEPS} steps of ${1024 / STEPS} cells; a curve is normalised, and counted, only where image and stand-in differ by at least 0.2 of probability (the raw
 ones always count). Intervals are 95 % bootstrap intervals of the mean over scenes. Differences are tested in pairs, scene by scene, by a sign-flip
 randomisation test, two-sided, at ${ALPHA}, with Holm's correction for the number of methods that one is compared with by one metric.`;
 }

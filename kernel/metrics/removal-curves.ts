@@ -33,9 +33,9 @@ function stepsOf(cells: number, steps: number): { readonly size: number; readonl
 export const removalEvaluations = (cells: number, steps = STEPS): number => 2 * stepsOf(cells, steps).count;
 
 /** Below this difference of mean probabilities a normalised score is mostly the noise of a small divisor, and one of them would decide a mean. */
-const NORMALISABLE = 0.05;
+const NORMALISABLE = 0.2;
 
-/** Whether image and baseline differ by enough for normalised scores to be compared: by five hundredths of probability. */
+/** Whether image and baseline differ by enough for normalised scores to be compared: by a fifth of probability. */
 export const isNormalisable = ({ image, nothing }: Pick<RemovalCurves, 'image' | 'nothing'>): boolean =>
   Math.abs(image - nothing) >= NORMALISABLE;
 
