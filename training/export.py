@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .configs import write_configs
 from .duo import Duo
 from .model import Config, Pocket
-from .tiles import Tiles
+from .tiles import Tiles, told_apart
 from .train import CHECKPOINTS
 from .variants import MODELS, VARIANTS, trained
 from .verify import cache_names, verify
@@ -36,15 +36,16 @@ class Embed(nn.Module):
 
 
 class TilesEncoder(nn.Module):
-    """The encoder, and the row that ends a line of tiles."""
+    """The encoder of all views of a picture, and the row that ends a line of tiles."""
 
     def __init__(self, model: Tiles):
         super().__init__()
         self.vision = model.vision
         self.newline = model.newline
+        self.view = model.view
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
-        return self.vision(pixel_values), self.newline
+        return told_apart(self.vision(pixel_values), self.view), self.newline
 
 
 class Part(NamedTuple):
@@ -120,7 +121,7 @@ def write_graphs(model: Pocket, folder: Path, store: Callable[[str, onnx.ModelPr
     batch_only = {0: "batch_size"}
     sequence = {0: "batch_size", 1: "sequence_length"}
     for part in PARTS[type(model)](model):
-        args = tuple(torch.zeros(2, *size) for size in part.inputs.values())
+        args = tuple(torch.zeros(10, *size) for size in part.inputs.values())
         save(part.module, args, part.file, list(part.inputs), list(part.outputs), {name: batch_only for name in [*part.inputs, part.outputs[0]]})
     save(Embed(model), (torch.ones(2, 5, dtype=torch.int64),), "embed_tokens", ["input_ids"], ["inputs_embeds"],
          {"input_ids": sequence, "inputs_embeds": sequence})

@@ -243,13 +243,17 @@ class Pocket(nn.Module):
         """The stages of the encoder; `learning` [b] or [b * tiles] says from which views it learns, where that can be chosen."""
         return self.vision.stages(*views)
 
+    def apart(self, features: Tensor) -> Tensor:
+        """Projected features in which the views of a picture can be told apart."""
+        return features
+
     def join(self, features: Tensor) -> Tensor:
-        """Image tokens [b, n, d] of the projected features."""
+        """Image tokens [b, n, d] of these."""
         return features
 
     def image(self, views: list[Tensor]) -> Tensor:
         """Image tokens [b, n, d] of the views of pictures."""
-        return self.join(self.vision(*views))
+        return self.join(self.apart(self.vision(*views)))
 
     def packed(self, views: list[Tensor], learning: Tensor, prefix: Tensor, tokens: Tensor, position_ids: Tensor, bias: Tensor) -> States:
         """Many questions on one image in one sequence, each of which sees the image and itself only.
@@ -257,7 +261,7 @@ class Pocket(nn.Module):
         prefix [p]; tokens, position_ids [b, t]; bias [b, 1, t, p + n + t].
         """
         stages = self.stages(views, learning)
-        features = self.join(self.vision.project(stages[-1]))
+        features = self.join(self.apart(self.vision.project(stages[-1])))
         b, d = features.shape[0], self.decoder
         image = torch.cat([d.embed(prefix).expand(b, -1, -1), features], 1)
         m = image.shape[1]

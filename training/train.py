@@ -32,10 +32,8 @@ CHECKPOINTS = Path(__file__).parent / "checkpoints"
 WEIGHT = {
     "answers": 1.0, "what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "same": 0.4, "rank": 0.3, "word": 0.3, "tens": 0.3,
     "ones": 0.3, "glyph": 0.5, "colour": 0.1, "place": 1.5, "named": 0.5, "named_many": 0.5, "found": 0.5, "many": 0.5, "where": 1.0, "verdict": 1.0,
-    "lies": 1.0, "beside": 0.5,
+    "lies": 1.0, "beside": 1.0,
 }
-# Kinds whose answers hang on one token in a short sentence.
-EMPHASIS = {"existence": 2.0, "yesno": 3.0, "position": 2.0, "size": 2.0, "relation": 1.5}
 # Tokens of the names of the dense label "what", in singular and plural.
 NAMING = {"named": [tokens.ids(" " + n)[0] for n in [*NAMES, SIGN]], "named_many": [tokens.ids(" " + plural(n))[0] for n in [*NAMES, SIGN]]}
 
@@ -74,6 +72,11 @@ def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
     return torch.cat([torch.zeros(b, t, before, dtype=dtype), (~own).to(dtype) * -1e9], 2)[:, None]
 
 
+def objects(labels: Tensor) -> Tensor:
+    """Which patches show an object, whether or not it can be told which. labels [b, heads, n]; [b, n]."""
+    return (labels[:, ROW["what"]] > 0) | (labels[:, ROW["rank"]] >= 0)
+
+
 def encoder_losses(dense: Tensor, labels: Tensor, place: Tensor | None, empty: float) -> dict[str, Tensor]:
     """Of the dense labels of each patch, and of the place and size of the object there. `empty`: weight of patches without an object."""
     losses = {}
@@ -83,7 +86,7 @@ def encoder_losses(dense: Tensor, labels: Tensor, place: Tensor | None, empty: f
             weight = torch.cat([torch.tensor([empty]), torch.ones(COUNT - 1)]) if name == "what" else None
             losses[name] = F.cross_entropy(piece[known], labels[:, i][known], weight)
     if place is not None:
-        known = labels[:, 0] > 0
+        known = objects(labels)
         losses["place"] = (dense[..., -3:][known].float() - place[known]).abs().mean()
     return losses
 
@@ -125,7 +128,7 @@ def exact_match(batch: Batch, wrong: np.ndarray) -> dict[str, list[bool]]:
     return {k: (misses[kinds == i] == 0).tolist() for i, k in enumerate(KINDS)}
 
 
-def loss(trainee: Trainee, batch: Batch, empty: float, noise: torch.Generator) -> tuple[Tensor, dict]:
+def loss(trainee: Trainee, variant: Variant, batch: Batch, noise: torch.Generator) -> tuple[Tensor, dict]:
     """The training loss; and for the log its parts, and exact match by kind."""
     model, dtype = trainee.model, next(trainee.parameters()).dtype
     views = [torch.from_numpy(view).permute(0, 1, 4, 2, 3).float() / 127.5 - 1 for view in batch.views]
@@ -136,7 +139,7 @@ def loss(trainee: Trainee, batch: Batch, empty: float, noise: torch.Generator) -
     place, spots, lies = (torch.from_numpy(a) for a in (batch.place, batch.spots, batch.lies))
     labels, place = labels.flatten(0, 1), place.flatten(0, 1)
     # Time is spent on learning from tiles that show an object.
-    learning = (labels[:, 0] > 0).any(1)
+    learning = objects(labels).any(1)
     prefix = torch.tensor(tokens.prefix())
     bias = mask(pair, len(prefix) + model.config.tokens, dtype)
     states, dense, lying, probe, beside, judged = trainee(views, learning, prefix, ids, positions, bias)
@@ -144,14 +147,14 @@ def loss(trainee: Trainee, batch: Batch, empty: float, noise: torch.Generator) -
     at = target >= 0
     logits = model.decoder.head(states.last[at]).float()
     each = F.cross_entropy(logits, target[at], reduction="none")
-    weight = torch.tensor([EMPHASIS.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
+    weight = torch.tensor([variant.emphasis.get(k, 1.0) for k in KINDS])[torch.from_numpy(batch.kind).long()[at]]
     losses = {"answers": (each * weight).sum() / weight.sum()}
     known = {labels.shape[2]: (labels, place)}
     if batch.fine is not None:
         known[batch.fine.shape[2]] = (torch.from_numpy(batch.fine).long(), None)
     for stage in dense:
         if stage.requires_grad:
-            losses |= {k: losses.get(k, 0) + v for k, v in encoder_losses(stage, *known[stage.shape[1]], empty).items()}
+            losses |= {k: losses.get(k, 0) + v for k, v in encoder_losses(stage, *known[stage.shape[1]], variant.empty).items()}
     inside = ~lies[:, 0].isnan()
     losses["lies"] = (lying[:, inside].float() - lies[inside]).abs().mean()
     losses |= lookup_losses(model, ids, len(prefix), states, probe, beside, names, spots)
@@ -231,7 +234,7 @@ def main() -> None:
             torch._foreach_copy_(quick, params)
         for p in quick:
             p.grad = None
-        value, seen = loss(fast, batch, variant.empty, noise.manual_seed(step))
+        value, seen = loss(fast, variant, batch, noise.manual_seed(step))
         value.backward()
         for p, q in zip(params, quick):
             p.grad = q.grad.float() if q.grad is not None else None

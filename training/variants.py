@@ -15,6 +15,8 @@ from .tiles import Tiles, tiled
 from .weights import from_onnx
 from .world import SMALL
 
+# Kinds whose answers hang on one token in a short sentence.
+EMPHASIS = {"existence": 2.0, "yesno": 3.0, "position": 2.0, "size": 2.0, "relation": 1.5}
 MODELS = Path(__file__).parent.parent / "models"
 
 
@@ -37,6 +39,8 @@ class Variant:
     batch: int = 24
     # Weight of patches without an object where the encoder is taught what is there
     empty: float = 1.0
+    # How much a token of the answer counts, by the kind of its question (default: 1)
+    emphasis: Mapping[str, float] = field(default_factory=lambda: EMPHASIS)
     # Of the averaged weights, what each step keeps
     average: float = 0.998
     # How a graph's weights are stored in its file
@@ -48,6 +52,8 @@ VARIANTS = {
     "pocket-tiles": Variant(
         Tiles, lambda: tiled(trained("pocket")), Sight(scales=(SMALL, SMALL, 1), tiles=2),
         slow={"vision": 0.25, "decoder": 0.5}, rate=1.2e-3, warmup=60, batch=8, average=0.995,
+        # What must be gathered from several tiles
+        emphasis={"describe": 3.0, "relation": 3.0, "size": 3.0, "yesno": 2.0, "position": 2.0, "knowledge": 0.5, "background": 0.5},
     ),
     "pocket-large": Variant(
         lambda: Pocket(LARGE), lambda: grow(trained("pocket"), LARGE),
