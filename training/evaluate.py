@@ -96,7 +96,7 @@ def main() -> None:
 
     def share(view: str, kinds) -> str:
         exact = [e for v, k, e, *_ in judged if v == view and k in kinds]
-        return f"{100 * sum(exact) / max(1, len(exact)):.1f}"
+        return f"{100 * sum(exact) / len(exact):.1f}" if exact else "–"
 
     print("| kind | questions | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
     seeing = [k for k in KINDS if k not in BLIND]
