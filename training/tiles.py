@@ -37,6 +37,8 @@ class Tiles(Pocket):
 
     def stages(self, views: list[Tensor], learning: Tensor) -> list[Tensor]:
         (pixels,) = views
+        if learning.all() or not learning.any():
+            return [self.vision.encode(pixels)]
         seen = self.vision.encode(pixels[learning])
         with torch.no_grad():
             others = self.vision.encode(pixels[~learning])
