@@ -129,7 +129,8 @@ async function stagePackages(root: string, staging: string, manifest: Manifest, 
 async function nameZeromqsBinary(build: string): Promise<void> {
   const manifest = path.join(build, 'manifest.json');
   const named = Object.entries(JSON.parse(await readFile(manifest, 'utf8')) as Record<string, string>);
-  const there = named.filter(([, file]) => existsSync(path.join(build, file)));
+  // Those of Windows are named in its way.
+  const there = named.filter(([, file]) => existsSync(path.join(build, ...file.split(/[\\/]/))));
   if (there.length === 0) throw new LensError('none of the binaries that ZeroMQ names is in the package');
   await writeFile(manifest, JSON.stringify(Object.fromEntries(there)));
 }
