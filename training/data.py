@@ -124,7 +124,7 @@ def supervision(s: Scene, k: int) -> tuple[np.ndarray, ...]:
     lined = np.pad(labels.reshape(-1, GRID, GRID), ((0, 0), (0, 0), (0, 1)), constant_values=-1).reshape(len(HEADS), -1)
     spots = np.pad(place.reshape(GRID, GRID, 3), ((0, 0), (0, 1), (0, 0))).reshape(-1, 3)
     if s.side > SIZE:
-        # Too small to be told in the whole picture, where they can only be counted off.
+        # In the whole picture they need only be counted off: what they are is learned from the tiles.
         labels[[i for h, i in ROW.items() if h not in ("colour", "rank")]] = -1
     tiled, placed = dense_of_tiles(s, k)
     return (np.concatenate([labels[None], tiled]), np.concatenate([place[None], placed]),
