@@ -1,4 +1,7 @@
-"""Compare the exported graphs, run by onnxruntime, with the PyTorch model."""
+"""Compare the exported graphs, run by onnxruntime, with the PyTorch model.
+
+`python -m training.verify` compares what the models that start from `pocket` with its very logits say at their start.
+"""
 
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from .generate import answer_greedily
 from .model import Config, Pocket
 from .questions import KINDS, ask
 from .sight import Sight
+from .variants import VARIANTS, trained
 from .world import scene
 
 
@@ -103,3 +107,29 @@ def verify(model: Pocket, sight: Sight, folder: Path, scenes: int = 12) -> None:
     left = float(np.abs(sessions.decoder.run(["logits"], feeds)[0][:, pad:] - got).max())
     print(f"{compared} questions: greedy answers equal; largest difference of logits {worst:.1e}, cached {cached:.1e}, padded {left:.1e}")
     assert max(worst, cached, left) < 1e-4
+
+
+@torch.no_grad()
+def verify_start(name: str) -> None:
+    """A model that has not learned yet gives `pocket`'s logits on the scenes of `verify`."""
+    pocket, variant = trained("pocket"), VARIANTS[name]
+    started, worst = variant.start(), 0.0
+    for index in range(4):
+        drawn, rng = scene(31, index)
+        views = [torch.from_numpy(view) for view in variant.sight.pixel_values(drawn.image)]
+        for item in filter(None, (ask(kind, drawn, rng) for kind in KINDS)):
+            ids = torch.tensor([tokens.prompt(item.question) + tokens.answer_ids(item.answer)])
+            logits = []
+            # The first view is what pocket sees.
+            for model, seen in ((pocket, views[:1]), (started, views)):
+                x = model.merge(ids, model.image(seen))
+                logits.append(model.decoder(x, torch.ones_like(ids), torch.arange(ids.shape[1])[None], model.empty(1))[0])
+            worst = max(worst, float((logits[0] - logits[1]).abs().max()))
+    print(f"{name} at its start: largest difference of logits {worst:.1e}")
+    assert worst < 1e-3
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for each in ("pocket-large", "pocket-duo"):
+        verify_start(each)
