@@ -24,9 +24,11 @@ export function plan(models: readonly string[]): Round[] {
   const others = models.filter((model) => model !== MAIN);
   return [
     { part: 'map', settings: core, models: main, scenes: 27 },
-    { part: 'map', settings: SETTINGS, models: main, scenes: 9 },
-    { part: 'checks', settings: core, models: main, scenes: 5 },
-    { part: 'words', settings: core, models: main, scenes: 5 },
+    { part: 'map', settings: SETTINGS, models: main, scenes: 6 },
+    { part: 'map', settings: core, models: others, scenes: 4 },
+    { part: 'checks', settings: SETTINGS, models: main, scenes: 2 },
+    { part: 'words', settings: SETTINGS, models: main, scenes: 2 },
+    { part: 'map', settings: SETTINGS, models: others, scenes: 3 },
     { part: 'map', settings: core, models: others, scenes: 9 },
     { part: 'map', settings: SETTINGS, models: main, scenes: 18 },
     { part: 'checks', settings: SETTINGS, models: main, scenes: 5 },
