@@ -80,14 +80,15 @@ function dots(
     dot(data, { fx: 'panel', x: 'mean', y: 'setting', fill: 'series', r: 3 }),
   ];
   return {
-    width: Math.max(560, 150 + panels.length * 185),
+    width: Math.max(560, 150 + panels.length * 195),
     height: 70 + rows.length * 19,
     marginLeft: 160,
     marginRight: 12,
     style: LOOK,
-    fx: { domain: [...panels], label: null, padding: 0.08 },
+    fx: { domain: [...panels], label: null, padding: 0.12 },
     y: { domain: [...rows], label: null, tickSize: 0 },
-    x,
+    // An interval of few scenes may be wider than its panel.
+    x: { ...x, clamp: true },
     color: {
       domain: Object.keys(colours),
       range: Object.values(colours),
@@ -129,7 +130,7 @@ function removal(summary: Summary): Figure | undefined {
       data,
       { deletion: COLOURS.deletion, insertion: COLOURS.insertion },
       {
-        x: { domain: [-0.15, 1.15], ticks: [0, 0.5, 1], label: 'normalised probability' },
+        x: { domain: [-0.5, 1.25], ticks: [0, 0.5, 1], label: 'normalised probability' },
         panels: [...BASELINES],
         rows: summary.settings.filter((name) => data.some(({ setting }) => setting === name)),
       },
@@ -198,7 +199,7 @@ function cost(summary: Summary, ours: string): Figure | undefined {
       marginRight: 110,
       style: LOOK,
       x: { type: 'log', label: 'evaluations for one map', grid: true, tickFormat: ',' },
-      y: { label: 'insertion − deletion', grid: true },
+      y: { domain: [-0.6, 1.2], clamp: true, label: 'insertion − deletion', grid: true },
       color: { domain: ['ours', 'others'], range: [COLOURS.ours, COLOURS.others] },
       marks: [
         ruleX(data, { x: 'cost', y1: 'low', y2: 'high', stroke: 'series' }),

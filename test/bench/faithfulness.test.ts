@@ -33,10 +33,9 @@ describe('the table of methods', () => {
     for (const part of ['map', 'words', 'checks'] as const) {
       for (const model of [MAIN, 'another']) {
         const planned = rounds.filter((round) => round.part === part && round.models.includes(model));
-        assert.ok(
-          SETTINGS.every((setting) => planned.some(({ settings }) => settings.includes(setting))),
-          `${part} of ${model}`,
-        );
+        const all = SETTINGS.filter((setting) => planned.some(({ settings }) => settings.includes(setting)));
+        // Presets that take thousands of evaluations are for the main model alone; every method is measured everywhere.
+        assert.deepEqual(new Set(all.map(({ method }) => method)), new Set(METHODS.keys()), `${part} of ${model}`);
       }
     }
   });
