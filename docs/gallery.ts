@@ -21,7 +21,14 @@ const NOTEBOOKS = path.join(DOCS, '../notebooks');
 const PICTURES = 'images/gallery';
 
 /** From the first steps to one's own model. */
-const ORDER = ['quickstart', 'tokens-and-thresholds', 'comparing-models', 'is-it-faithful', 'bring-your-own-model'];
+const ORDER = [
+  'quickstart',
+  'tokens-and-thresholds',
+  'comparing-models',
+  'is-it-faithful',
+  'what-do-lvlms-look-at',
+  'bring-your-own-model',
+];
 
 /** A heading one level lower than in its notebook, and what stands beneath it. */
 function words(cell: NotebookCell): string {
@@ -51,6 +58,14 @@ async function shown(cell: NotebookCell, name: string): Promise<string[]> {
       // What it shows is told in words beneath it.
       parts.push(`<img src="${picture}" width="760" alt="The card of this explanation">`);
       parts.push(escapeMarkdown(plainText(document)));
+    } else if (typeof data['image/svg+xml'] === 'string' || Array.isArray(data['image/svg+xml'])) {
+      const picture = `${PICTURES}/${name}-${String(cell.id)}.svg`;
+      await writeFile(path.join(DOCS, picture), joinLines(data['image/svg+xml'] as string[]));
+      const says = joinLines(data['text/plain'] as string | string[]);
+      parts.push(
+        `<img src="${picture}" width="640" alt="A figure; the line below says what it shows">`,
+        escapeMarkdown(says),
+      );
     } else if (typeof html === 'string' || Array.isArray(html)) parts.push(tables(joinLines(html as string[])));
   }
   return parts;

@@ -9,6 +9,7 @@ export { explain } from './explain.ts';
 export { selectTokens } from './select-tokens.ts';
 export { compare } from './compare.ts';
 export type { CompareOptions } from './compare.ts';
+export { agreement } from './agreement.ts';
 export { evaluate } from './evaluate.ts';
 export type { EvaluateOptions } from './evaluate.ts';
 export type { Check } from './explain-again.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MIME_TYPE, compare, explain, loadModel, selectTokens, shutdown } from '../../kernel/index.ts';
+import { MIME_TYPE, agreement, compare, explain, loadModel, selectTokens, shutdown } from '../../kernel/index.ts';
 import { AbortError, LensError } from '../../kernel/errors.ts';
 
 const scene = (file: string): string => fileURLToPath(new URL(`../evidence/${file}`, import.meta.url));
@@ -170,6 +170,11 @@ describe('the API on the embedded model', function () {
       ],
     );
     assert.ok(images.agreement[0]!.earthMovers! > 0 && images.agreement[0]!.earthMovers! < 0.5);
+    const [one, two] = images.explanations;
+    const { a: _a, b: _b, ...measures } = images.agreement[0]!;
+    const { a: _c, b: _d, ...again } = agreement(one!, two!)!;
+    assert.deepEqual(again, measures);
+    assert.throws(() => agreement(one!, {} as typeof one & object), /takes two explanations/);
     await assert.rejects(
       compare({ ...asked, image: [IMAGE, scene('001.png')], references: ['only one'] }),
       /"references" has 1 entries for 2 values of "image"/,

@@ -96,6 +96,7 @@ describe('the example notebooks', function () {
       'is-it-faithful.ipynb',
       'quickstart.ipynb',
       'tokens-and-thresholds.ipynb',
+      'what-do-lvlms-look-at.ipynb',
     ]);
   });
 
