@@ -51,7 +51,17 @@ describe('Jupyter', function () {
   /** Executes notebooks with one nbconvert and reads what it saved, in the order of their names. */
   async function nbconvert(notebooks: readonly string[], options: readonly string[] = [], env = {}) {
     const target = temporaryFolder('nbconvert');
-    const args = ['nbconvert', '--to', 'notebook', '--execute', ...options, '--output-dir', target, ...notebooks];
+    const args = [
+      'nbconvert',
+      '--to',
+      'notebook',
+      '--NbConvertApp.use_output_suffix=False',
+      '--execute',
+      ...options,
+      '--output-dir',
+      target,
+      ...notebooks,
+    ];
     const { code, output } = await runProgram(host, 'jupyter', args, { env: { ...host.env, ...env } });
     assert.equal(code, 0, output);
     return await Promise.all(
