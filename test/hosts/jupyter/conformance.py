@@ -14,7 +14,7 @@ class LvlmLensTests(jupyter_kernel_test.KernelTests):
     code_stderr = "console.error('to the error stream')"
     completion_samples = [
         {"text": "consol", "matches": {"console"}},
-        {"text": "explai", "matches": {"explain"}},
+        {"text": "explai", "matches": {"explain", "explainDataset"}},
     ]
     complete_code_samples = ["1 + 1", "const a: number = await Promise.resolve(2)", "for await (const n of []) {}"]
     incomplete_code_samples = ["function f() {", "explain({", "const text = [1,"]
