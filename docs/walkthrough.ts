@@ -81,7 +81,7 @@ try {
     await page.keyboard.press('Escape');
 
     await host.call(`void vscode.commands.executeCommand('lvlmLens.selectModel')`);
-    await page.getByText('comes with LVLM Lens').filter({ visible: true }).waitFor();
+    await page.getByText('comes with LVLM Lens').filter({ visible: true }).first().waitFor();
     await sleep(500);
     await take(`model-${name}`, { x: 380, y: 0, width: 640, height: 360 });
     await page.keyboard.press('Escape');

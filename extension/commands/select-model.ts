@@ -15,7 +15,7 @@ const SUGGESTED: readonly { readonly id: string; readonly detail: string }[] = [
 /** What sets our own models apart. */
 const EMBEDDED: Readonly<Record<string, string>> = {
   pocket: 'Knows simple scenes; needs a second for an explanation',
-  'pocket-large': 'Larger, and more often right',
+  'pocket-large': 'The same encoder with a decoder four times as large',
   'pocket-duo': 'Looks with two encoders, of different kind and resolution',
   'pocket-tiles': 'Looks at the whole picture and at tiles of it: small things too',
 };

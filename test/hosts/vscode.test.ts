@@ -362,7 +362,7 @@ describe('VS Code, with the packaged extension', function () {
     await host.page.getByText('Explain banana.png').waitFor();
     await host.page.keyboard.type('Which object is left of the banana?');
     await host.page.keyboard.press('Enter');
-    await host.page.getByText('comes with LVLM Lens').waitFor();
+    await host.page.getByText('comes with LVLM Lens').first().waitFor();
     await screenshot('choose-model');
     await box.press('Enter');
     const [cell] = await until('the explanation is there', async () => {
