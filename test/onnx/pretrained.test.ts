@@ -82,10 +82,22 @@ const MODELS: readonly Pretrained[] = [
 const tensor = (dims: readonly number[], values: ArrayLike<number>): ort.Tensor =>
   new ort.Tensor('float32', Float32Array.from(values), [...dims]);
 
+/** O C R, a blank, 4 2 */
+const GLYPHS = [
+  'M5 0C0 0 0 14 5 14C10 14 10 0 5 0Z',
+  'M9 2C5-2 0 1 1 7C1 14 6 15 9 12',
+  'M1 14V0H6C10 0 10 7 6 7H1M6 7L9 14',
+  '',
+  'M7 14V0L1 9H10',
+  'M1 3C2-1 9-1 9 3C9 7 2 9 1 14H10',
+];
+
 /** A picture of words, of shape [1, 3, height, width] and about −2 to 2: what readers of text know. */
 async function words([, channels, height, width]: readonly number[]): Promise<number[]> {
-  const [w, h, size] = [String(width!), String(height!), String(Math.round(height! * 0.5))];
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${w}" height="${h}"><rect width="${w}" height="${h}" fill="#eee"/><text x="5%" y="66%" font-size="${size}" font-family="sans-serif" fill="#222">OCR 42</text></svg>`;
+  // Letters as strokes, since fonts differ from machine to machine. Each stands in a box of 10 × 14.
+  const letters = GLYPHS.map((d, i) => `<path transform="translate(${String(12 * i)})" d="${d}"/>`).join('');
+  const [w, h] = [String(width!), String(height!)];
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${w}" height="${h}" viewBox="-6 -9 84 32" preserveAspectRatio="xMinYMid slice"><rect x="-500" y="-500" width="2000" height="2000" fill="#eee"/><g fill="none" stroke="#ccc" stroke-width="2">${letters}</g></svg>`;
   const data = await sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer();
   const area = height! * width!;
   return Array.from({ length: channels! * area }, (_, i) => {
