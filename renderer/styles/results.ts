@@ -2,7 +2,7 @@
 export const RESULTS = `
 .curves { display: grid; gap: 8px; }
 .curves figure { max-width: 420px; margin-left: -6px; }
-.lens-plot { display: block; width: 100%; height: auto; background: none; color: var(--fg); font-size: 11px; line-height: 1; overflow: visible; }
+.lens-plot { display: block; width: 100%; height: auto; background: none; color: var(--fg); font-family: inherit; font-size: 11px; line-height: 1; overflow: visible; }
 .lens-plot text, .lens-plot tspan { white-space: pre; }
 .scrubber { display: grid; gap: 2px; font-size: 12px; }
 .scrubber input { flex: 1 1 150px; min-width: 90px; max-width: 260px; accent-color: var(--focus); margin: 0; }
