@@ -10,6 +10,7 @@ import { joinLines, parseNotebook, type CodeCell, type Notebook } from '../../ke
 import { skipBecause } from '../skip.ts';
 import './ahead.ts';
 import { setUpChromium } from './chromium.ts';
+import { accept, chooseFromMenu, PATIENCE, quickInput, repeatUntil } from './gestures.ts';
 import { packagedExtension, VsCodeHost } from './vscode-host.ts';
 import { setUpVsCode } from './vscode-setup.ts';
 
@@ -22,9 +23,6 @@ const THEMES: Readonly<Record<string, string>> = {
   'high-contrast': 'Default High Contrast',
   'high-contrast-light': 'Default High Contrast Light',
 };
-
-/** The machine may be busy; nothing here measures speed. */
-const PATIENCE = 480_000;
 
 interface Contributes {
   readonly commands: readonly { readonly command: string; readonly title: string }[];
@@ -62,7 +60,7 @@ async function makeWorkspace(): Promise<string> {
 }
 
 describe('VS Code, with the packaged extension', function () {
-  this.timeout(PATIENCE);
+  this.timeout(2 * PATIENCE);
   let host: VsCodeHost;
   let workspace: string;
   let parts: { server: string; chromium: string; vsix: string };
@@ -78,7 +76,7 @@ describe('VS Code, with the packaged extension', function () {
     await mkdir(SCREENSHOTS, { recursive: true });
     parts = { server: vscode.server, chromium: chromium.path, vsix: await packagedExtension() };
     host = await VsCodeHost.start({ ...parts, workspace });
-    host.page.setDefaultTimeout(300_000);
+    host.page.setDefaultTimeout(PATIENCE);
   });
 
   after(async () => {
@@ -87,7 +85,10 @@ describe('VS Code, with the packaged extension', function () {
   });
 
   afterEach(async function () {
-    if (this.currentTest?.state === 'failed') await screenshot('failed');
+    if (this.currentTest?.state !== 'failed') return;
+    await screenshot('failed');
+    // What it left open must not be what the next one meets.
+    for (let open = 0; open < 3; open++) await host.page.keyboard.press('Escape');
   });
 
   const states = () => host.call<readonly CellState[]>(STATE);
@@ -137,7 +138,7 @@ describe('VS Code, with the packaged extension', function () {
   }
 
   async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
-    const deadline = Date.now() + PATIENCE - 10_000;
+    const deadline = Date.now() + PATIENCE;
     for (;;) {
       const answer = await ask();
       if (answer !== undefined && answer !== false) return answer;
@@ -265,10 +266,7 @@ describe('VS Code, with the packaged extension', function () {
 
   it('asks the user for a cell that waits for input', async () => {
     await run(`const who = await input('Who are you?');\nwho`, { wait: false });
-    const box = host.page.locator('.quick-input-widget input');
-    await host.page.getByText('Who are you?').waitFor();
-    await box.fill('Ada');
-    await box.press('Enter');
+    await accept(host.page, 'Who are you?', 'Ada');
     const cell = await until('the cell is over', async () => {
       const last = (await states()).at(-1)!;
       return last.success !== undefined && last;
@@ -355,16 +353,15 @@ describe('VS Code, with the packaged extension', function () {
 
   it('explains an image from its context menu', async () => {
     const images = host.page.getByRole('treeitem', { name: 'images' });
-    if ((await images.getAttribute('aria-expanded')) !== 'true') await images.click();
-    await host.page.getByRole('treeitem', { name: 'banana.png' }).click({ button: 'right' });
-    await host.page.getByText('Explain This Image…').click();
-    const box = host.page.locator('.quick-input-widget input.input');
-    await host.page.getByText('Explain banana.png').waitFor();
-    await host.page.keyboard.type('Which object is left of the banana?');
-    await host.page.keyboard.press('Enter');
+    const image = host.page.getByRole('treeitem', { name: 'banana.png' });
+    await repeatUntil({ locator: image }, async (limit) => {
+      if ((await images.getAttribute('aria-expanded', limit)) !== 'true') await images.click(limit);
+    });
+    await chooseFromMenu(image, 'Explain This Image…');
+    await accept(host.page, 'Explain banana.png', 'Which object is left of the banana?');
     await host.page.getByText('comes with LVLM Lens').first().waitFor();
     await screenshot('choose-model');
-    await box.press('Enter');
+    await accept(host.page, 'comes with LVLM Lens');
     const [cell] = await until('the explanation is there', async () => {
       const all = await states().catch(() => []);
       return all.length === 1 && all[0]!.success !== undefined && all;
@@ -385,8 +382,7 @@ describe('VS Code, with the packaged extension', function () {
     await host.call(`void vscode.commands.executeCommand('lvlmLens.exportHtml', vscode.Uri.file(args.file))`, {
       file: path.join(host.workspace, 'quickstart.ipynb'),
     });
-    await host.page.getByText('Export as interactive HTML').waitFor();
-    await host.page.keyboard.press('Enter');
+    await accept(host.page, 'Export as interactive HTML');
     await host.page
       .getByText(/Exported to /)
       .first()
@@ -417,8 +413,8 @@ describe('VS Code, with the packaged extension', function () {
     const { commands } = (JSON.parse(await readFile('package.json', 'utf8')) as { contributes: Contributes })
       .contributes;
     // What a command is enabled for is another matter: the palette lists those that can run here.
-    await host.page.keyboard.press('F1');
-    const box = host.page.locator('.quick-input-widget input.input');
+    const { box } = quickInput(host.page);
+    await repeatUntil({ locator: box }, (limit) => host.page.locator('body').press('F1', limit));
     for (const { title } of commands) {
       await box.fill(`>LVLM Lens: ${title}`);
       await host.page
@@ -447,7 +443,7 @@ describe('VS Code, with the packaged extension', function () {
         workspace,
         settings: { 'security.workspace.trust.enabled': true, 'security.workspace.trust.startupPrompt': 'never' },
       });
-      untrusted.page.setDefaultTimeout(300_000);
+      untrusted.page.setDefaultTimeout(PATIENCE);
     });
 
     after(() => untrusted?.stop());
