@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { laidViews } from './laid-views.ts';
 import type { AttributionMethod } from './method.ts';
 import { stage, throwIfAborted } from './progress.ts';
+import { NEARLY_LOG_ODDS } from './scorer.ts';
 import type { FeatureGradient } from './scorer.ts';
 
 export interface GradCamOptions {
@@ -24,6 +25,8 @@ export function classActivation({ rows, cols, channels, features, gradient }: Fe
 /**
  * Grad-CAM where the language model meets the image: on the projected image features, one activation map for each view.
  * Views of parts of the image (tiles) are laid into place and averaged with the others that show the same place.
+ * The paper's y^c is "the score for class c before the softmax" (section 3), so that a token of which the model is sure counts as much as another: here
+ * nearly its log-odds.
  * Costs one gradient evaluation.
  */
 export const gradCam: AttributionMethod<GradCamOptions> = {
@@ -36,7 +39,7 @@ export const gradCam: AttributionMethod<GradCamOptions> = {
   async attribute(scorer, weights, { maskSize }, context) {
     throwIfAborted(context.signal);
     const report = stage('gradient', 1, context);
-    const views = await scorer.featureGradient(weights);
+    const views = await scorer.featureGradient(weights, NEARLY_LOG_ODDS);
     report(1);
     return laidViews(
       views.map((view) => ({ ...view, map: classActivation(view) })),

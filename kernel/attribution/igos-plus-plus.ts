@@ -5,7 +5,7 @@ import type { IntegratedTerm } from './integrated-score.ts';
 import { complement, filledMask, mapMask, narrowed } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
 import { nesterov } from './optimisers.ts';
-import { noiseSeed } from './noise-seed.ts';
+import { pixelNoise } from './noise-seed.ts';
 import { stage, throwIfAborted } from './progress.ts';
 import { regulariser } from './regulariser.ts';
 import { resampled } from './bilinear.ts';
@@ -46,7 +46,7 @@ export const igosPlusPlus: AttributionMethod<IgosOptions> = {
         direction,
         mask,
         alphas,
-        noise: (step) => (noise > 0 ? { sigma: noise, seed: noiseSeed(context.seed, i, index, step) } : undefined),
+        noise: pixelNoise(noise, context.seed, i, index),
       });
       const [del, ins, both, bothIns] = await integratedScores(scorer, weights, [
         term('deletion', deletion, 0),

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { seededRandom } from '../image/random.ts';
 import { resampled } from './bilinear.ts';
+import { NEARLY_LOG_ODDS } from './scorer.ts';
 import { IGOS_SCHEMA, PAPER } from './igos-options.ts';
 import type { IgosOptions } from './igos-options.ts';
 import { evenAlphas, integratedScores, randomAlphas } from './integrated-score.ts';
 import { complement, filledMask, mapMask, narrowed } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
-import { noiseSeed } from './noise-seed.ts';
+import { noiseSeed, pixelNoise } from './noise-seed.ts';
 import { nesterov, normalised } from './optimisers.ts';
 import { stage, throwIfAborted } from './progress.ts';
 import { smoothed } from './smoothing.ts';
@@ -61,7 +62,7 @@ const DEFAULTS: Readonly<IgosPlusOptions> = {
   learningRate: 0.4,
   momentum: 0.5,
   l2: 0,
-  odds: 0.995,
+  odds: NEARLY_LOG_ODDS,
   smoothing: 1,
   average: true,
 };
@@ -98,8 +99,7 @@ export const igosPlus: AttributionMethod<IgosPlusOptions> = {
     for (let i = 0; i < iterations; i++) {
       throwIfAborted(context.signal);
       const steps = i === 0 ? firstSteps : integrationSteps;
-      const noises = (term: number) => (step: number) =>
-        noise > 0 ? { sigma: noise, seed: noiseSeed(context.seed, i, term, step) } : undefined;
+      const noises = (term: number) => pixelNoise(noise, context.seed, i, term);
       const [deletion, insertion] = await integratedScores(scorer, weights, [
         { direction: 'deletion', mask, odds, alphas: alphas(steps), noise: noises(0) },
         { direction: 'insertion', mask, odds, alphas: alphas(steps), noise: noises(1) },

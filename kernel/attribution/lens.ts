@@ -4,10 +4,11 @@ import { contrasted } from './contrast.ts';
 import { goldenAlphas, integratedScores } from './integrated-score.ts';
 import { complement, filledMask, mapMask, narrowed } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
-import { noiseSeed } from './noise-seed.ts';
+import { pixelNoise } from './noise-seed.ts';
 import { normalised } from './optimisers.ts';
 import { stage, throwIfAborted } from './progress.ts';
 import { regulariser } from './regulariser.ts';
+import { NEARLY_LOG_ODDS } from './scorer.ts';
 import type { BaselineName, Mask } from './scorer.ts';
 import { smoothed } from './smoothing.ts';
 
@@ -46,7 +47,7 @@ const DEFAULTS: Readonly<LensOptions> = {
   startedIterations: 2,
   integrationSteps: 2,
   baselines: ['own', 'mean', 'black', 'noise'],
-  odds: 0.995,
+  odds: NEARLY_LOG_ODDS,
   learningRate: 0.4,
   momentum: 0.5,
   l1: 1,
@@ -122,8 +123,7 @@ export const lens: AttributionMethod<LensOptions> = {
         mask,
         odds,
         alphas: goldenAlphas(integrationSteps, 2 * i + term),
-        noise: (step: number) =>
-          noise > 0 ? { sigma: noise, seed: noiseSeed(context.seed, i, term, step) } : undefined,
+        noise: pixelNoise(noise, context.seed, i, term),
         ...(baseline !== 'own' && { baseline }),
       });
       const [deletion, insertion] = await integratedScores(scorer, weights, [

@@ -1,3 +1,5 @@
+import type { Noise } from './scorer.ts';
+
 /**
  * A seed for one piece of noise, from the caller's seed and what the noise is for (iteration, term, step …): the same
  * inputs give the same seed, and neighbouring inputs give unrelated ones (MurmurHash3's 32-bit finaliser over the parts).
@@ -13,3 +15,13 @@ export function noiseSeed(seed: number, ...parts: readonly number[]): number {
   }
   return hash;
 }
+
+/**
+ * The noise on the pixels of an optimisation: another for each iteration, each term of the objective and each step of its integral.
+ * @param sigma σ in normalised pixel units; 0 for none
+ * @returns the noise of each step
+ */
+export const pixelNoise =
+  (sigma: number, seed: number, iteration: number, term: number) =>
+  (step: number): Noise | undefined =>
+    sigma > 0 ? { sigma, seed: noiseSeed(seed, iteration, term, step) } : undefined;

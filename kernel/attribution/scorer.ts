@@ -37,6 +37,12 @@ export interface GradientRequest extends ScoreRequest {
   readonly odds?: number;
 }
 
+/**
+ * Nearly log-odds: log-odds themselves have no slope that 32 bits can hold where p is 1. This is what the score of a class before the softmax is to a
+ * probability after it, and differs from the logit in that the other words' logits count too.
+ */
+export const NEARLY_LOG_ODDS = 0.995;
+
 export interface ScoreGradient {
   /** log p of each answer token (natural logarithm). */
   readonly logp: Float32Array;
@@ -114,11 +120,15 @@ export interface Internals {
   /**
    * Features of a block of the vision encoder, one entry for each view.
    * @param layer index of the block, −1 for the last
+   * @param odds see `GradientRequest.odds`
    */
-  visionGradient(weights: Float32Array, layer: number): Promise<FeatureGradient[]>;
+  visionGradient(weights: Float32Array, layer: number, odds?: number): Promise<FeatureGradient[]>;
   answerAttention(): Promise<AnswerAttention>;
-  /** @param weights with these, the matrices hold the mean over the heads of (A ⊙ ∂score/∂A)⁺ in place of A */
-  attention(weights?: Float32Array): Promise<AttentionFlow>;
+  /**
+   * @param weights with these, the matrices hold the mean over the heads of (A ⊙ ∂score/∂A)⁺ in place of A
+   * @param odds see `GradientRequest.odds`
+   */
+  attention(weights?: Float32Array, odds?: number): Promise<AttentionFlow>;
   tokenLogits(): Promise<TokenLogits>;
 }
 
@@ -142,8 +152,11 @@ export interface Scorer {
   /** log p of each answer token, one array for each request. */
   logp(requests: readonly ScoreRequest[]): Promise<Float32Array[]>;
   gradient(requests: readonly GradientRequest[]): Promise<ScoreGradient[]>;
-  /** At the whole image, without mask or noise; one entry for each view. */
-  featureGradient(weights: Float32Array): Promise<FeatureGradient[]>;
+  /**
+   * At the whole image, without mask or noise; one entry for each view.
+   * @param odds see `GradientRequest.odds`
+   */
+  featureGradient(weights: Float32Array, odds?: number): Promise<FeatureGradient[]>;
   readonly internals: Internals;
   /** How many single-image evaluations have run so far. */
   readonly evaluations: { forward: number; gradient: number };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AttributionMethod } from './method.ts';
 import { stage, throwIfAborted } from './progress.ts';
+import { NEARLY_LOG_ODDS } from './scorer.ts';
 import { rolledBack } from './rolled-out.ts';
 
 export interface TMmOptions {
@@ -11,7 +12,8 @@ export interface TMmOptions {
 /**
  * T-MM, the relevance of Chefer et al.: in each layer Ā = E_heads[(∇A ⊙ A)⁺], attention where more of it would raise the score, and
  * R ← R + Ā·R (their eq. 5, 6). The rows of R at the answer's tokens are its relevance for the image tokens; those of the encoders' R lead from there to
- * the patches, in place of the paper's rule for a decoder that attends to an encoder. Costs one gradient evaluation.
+ * the patches, in place of the paper's rule for a decoder that attends to an encoder. Their code takes ∇A of the
+ * class's logit, here it is nearly the tokens' log-odds. Costs one gradient evaluation.
  */
 export const tMm: AttributionMethod<TMmOptions> = {
   name: 't-mm',
@@ -23,7 +25,7 @@ export const tMm: AttributionMethod<TMmOptions> = {
   async attribute(scorer, weights, { maskSize }, context) {
     throwIfAborted(context.signal);
     const report = stage('gradient', 1, context);
-    const flow = await scorer.internals.attention(weights);
+    const flow = await scorer.internals.attention(weights, NEARLY_LOG_ODDS);
     report(1);
     return rolledBack(flow, weights, { keep: 1, take: 1 }, maskSize);
   },

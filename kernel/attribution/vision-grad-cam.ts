@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { classActivation } from './grad-cam.ts';
 import { laidViews } from './laid-views.ts';
 import type { AttributionMethod } from './method.ts';
+import { NEARLY_LOG_ODDS } from './scorer.ts';
 import { stage, throwIfAborted } from './progress.ts';
 
 export interface VisionGradCamOptions {
@@ -14,7 +15,7 @@ export interface VisionGradCamOptions {
 /**
  * Grad-CAM inside the vision encoder, as it is used with vision transformers: on what a block gives out for each patch (by default the last one whose
  * tokens the model uses); class tokens are left out. Of an encoder without attention it is the last convolution, as in the paper. Each encoder of a
- * model gives a map for each of its views. Costs one gradient evaluation.
+ * model gives a map for each of its views. The score is nearly the tokens' log-odds, as in `gradCam`. Costs one gradient evaluation.
  */
 export const visionGradCam: AttributionMethod<VisionGradCamOptions> = {
   name: 'vision-grad-cam',
@@ -26,7 +27,7 @@ export const visionGradCam: AttributionMethod<VisionGradCamOptions> = {
   async attribute(scorer, weights, { maskSize, layer }, context) {
     throwIfAborted(context.signal);
     const report = stage('gradient', 1, context);
-    const views = await scorer.internals.visionGradient(weights, layer);
+    const views = await scorer.internals.visionGradient(weights, layer, NEARLY_LOG_ODDS);
     report(1);
     return laidViews(
       views.map((view) => ({ ...view, map: classActivation(view) })),

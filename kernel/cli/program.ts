@@ -1,5 +1,6 @@
 /** The commands and their options. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { METHODS } from '../attribution/methods.ts';
 import { defaultModel } from '../defaults.ts';
 import { packageVersion } from '../model/embedded.ts';
 import { datasetCommand, type DatasetFlags } from './dataset.ts';
@@ -10,6 +11,16 @@ import { exportCommand } from './export.ts';
 import { addModelsCommand } from './models.ts';
 import { addOnnxCommand } from './onnx.ts';
 import { runCommand } from './run.ts';
+
+const METHOD = `attribution method: ${[...METHODS.keys()].join(', ')}`;
+const PRESETS = [...new Set([...METHODS.values()].flatMap(({ presets = {} }) => Object.keys(presets)))];
+
+/** What `explain` and `dataset` both take. A command keeps what it is given, so each gets its own. */
+const preset = () =>
+  new Option('--preset <name>', `a named set of the method's options: ${['default', ...PRESETS].join(', ')}`);
+const seed = () => new Option('--seed <integer>', 'seed of all noise').argParser(number);
+const maxNewTokens = () => new Option('--max-new-tokens <integer>', 'greatest length of an answer').argParser(number);
+const noMetrics = () => new Option('--no-metrics', 'do not measure deletion and insertion');
 
 /** @param signal aborts at Ctrl+C */
 export function createProgram(signal: AbortSignal): Command {
@@ -37,14 +48,14 @@ export function createProgram(signal: AbortSignal): Command {
       defaultModel(),
     )
     .option('-a, --answer <text>', "explain this answer instead of the model's own")
-    .option('--method <name>', 'attribution method: lens, igos+, igos++, integrated-gradients, grad-cam')
-    .option('--preset <name>', "a named set of the method's options: default, paper")
+    .option('--method <name>', METHOD)
+    .addOption(preset())
     .option('--baseline <name>', 'what the image is compared with: blur, black, mean, noise')
     .option('--threshold <number>', 'log-likelihood ratio above which a token depends on the image', number)
-    .option('--seed <integer>', 'seed of all noise', number)
-    .option('--max-new-tokens <integer>', 'greatest length of the answer', number)
+    .addOption(seed())
+    .addOption(maxNewTokens())
     .option('--no-per-token', 'only the joint map, no map for each token')
-    .option('--no-metrics', 'do not measure deletion and insertion')
+    .addOption(noMetrics())
     .action((image: string, question: string, flags: ExplainFlags) => explainCommand(image, question, flags, signal));
 
   program
@@ -54,16 +65,16 @@ export function createProgram(signal: AbortSignal): Command {
     .requiredOption('-r, --results <file>', 'the DuckDB file that results are kept in, made where there is none')
     .option('-o, --output <file>', 'write the results as .parquet, .csv, .json or .md too; repeatable', collect, [])
     .option('-m, --model <model>', 'as for explain; repeatable', collect, [])
-    .option('--method <name>', 'attribution method; repeatable', collect, [])
-    .option('--preset <name>', "a named set of the method's options: default, paper")
+    .option('--method <name>', `${METHOD}; repeatable`, collect, [])
+    .addOption(preset())
     .option('--format <name>', 'of the questions, where it cannot be told: mmvp, cv-bench, llava-bench, mmstar')
     .option('--images <folder>', 'folder with the pictures, where it is not the one of the benchmark')
     .option('--choices', 'let the model choose from the options instead of answering in its own words')
     .option('--limit <integer>', 'only so many samples, the first ones', number)
-    .option('--seed <integer>', 'seed of all noise', number)
-    .option('--max-new-tokens <integer>', 'greatest length of an answer', number)
+    .addOption(seed())
+    .addOption(maxNewTokens())
     .option('--per-token', 'also a map for each token')
-    .option('--no-metrics', 'do not measure deletion and insertion')
+    .addOption(noMetrics())
     .option('--retry-failed', 'try samples again that have failed before')
     .action((questions: string, flags: DatasetFlags) => datasetCommand(questions, flags, signal));
 

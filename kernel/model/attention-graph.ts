@@ -1,18 +1,8 @@
 import os from 'node:os';
 import { differentiate } from '../autodiff/index.ts';
 import { LensError } from '../errors.ts';
-import {
-  addInput,
-  Builder,
-  findAttention,
-  Graph,
-  hasSoftmax,
-  int,
-  lowerAttention,
-  prune,
-  sizeOf,
-} from '../onnx/index.ts';
-import { appendAnswer, featureInput } from './score-graph.ts';
+import { Builder, findAttention, Graph, hasSoftmax, int, lowerAttention, prune, sizeOf } from '../onnx/index.ts';
+import { appendAnswer, featureInput, weightedScore } from './score-graph.ts';
 import type { ScoreShape, ScoreSources } from './score-graph.ts';
 import { appendVision } from './vision-graph.ts';
 
@@ -35,9 +25,9 @@ interface Layer {
 
 /**
  * Attention matrices of every layer, found in the graphs by their structure, each the mean of its heads: what rollout and relevance read. With the
- * gradient, of S = Σ_t w_t · log p_t: the mean over the heads of (A ⊙ ∂S/∂A)⁺ in place of A.
+ * gradient, of the tokens' score S: the mean over the heads of (A ⊙ ∂S/∂A)⁺ in place of A.
  *
- * Inputs: those of the score graph from 'pixels', `weights` with the gradient only. Outputs, i counting layers: `decoder-attention/i`
+ * Inputs: those of the score graph from 'pixels', `weights` and `odds` with the gradient only. Outputs, i counting layers: `decoder-attention/i`
  * [1, sequence, sequence]; for each stack v of n views whose encoder has attention `vision-attention/v/i` [n, tokens, tokens]; and
  * `fusion-attention/i` [1, tokens, tokens] of the graph that fuses several encoders, if it has attention too.
  */
@@ -70,9 +60,8 @@ export function buildAttentionGraph(sources: ScoreSources, shape: ScoreShape): G
   const all = [...encoders, ...values.map((weights, i) => ({ ...layers[encoders.length + i]!, weights }))];
   checkMemory(all);
   if (shape.gradient) {
-    const weights = addInput(graph, 'weights', 'float32', [shape.batch, shape.answer]);
     differentiate(graph, {
-      of: [{ value: logp, cotangent: weights }],
+      of: [weightedScore(b, shape, logp)],
       wrt: all.map((layer) => layer.weights),
       also: (gradients, of) => {
         for (const layer of all) {

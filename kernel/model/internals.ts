@@ -31,8 +31,8 @@ export interface InternalsSite {
   run(shape: ScoreShape, feeds: Tensors): Promise<Tensors>;
   /** Of the text of the sequence, with `positions` and `ids`. */
   readonly textFeeds: Tensors;
-  /** Of Σ_t w_t · log p_t. */
-  weightFeeds(weights: Float32Array): Tensors;
+  /** Of what is differentiated; see `GradientRequest`. */
+  scoreFeeds(weights: Float32Array, odds?: number): Tensors;
   /** Of each stack. */
   readonly pixels: readonly Float32Array[];
   features(): Promise<Float32Array>;
@@ -67,9 +67,9 @@ export class OnnxInternals implements Internals {
     this.#site = site;
   }
 
-  async visionGradient(weights: Float32Array, layer: number): Promise<FeatureGradient[]> {
+  async visionGradient(weights: Float32Array, layer: number, odds?: number): Promise<FeatureGradient[]> {
     const { plan } = this.#site;
-    const feeds = { ...this.#pixelFeeds(), ...this.#site.weightFeeds(weights) };
+    const feeds = { ...this.#pixelFeeds(), ...this.#site.scoreFeeds(weights, odds) };
     const results = await this.#run({ reads: 'vision-layer', from: 'pixels', gradient: true, layer }, feeds);
     const places = await this.#tokenPlaces();
     return plan.stacks.flatMap(({ name, views }) => {
@@ -101,11 +101,11 @@ export class OnnxInternals implements Internals {
     return { layers, grids: plan.grids.map(gridOf) };
   }
 
-  async attention(weights?: Float32Array): Promise<AttentionFlow> {
+  async attention(weights?: Float32Array, odds?: number): Promise<AttentionFlow> {
     const { plan, firstPrediction, tokenCount } = this.#site;
     const results = await this.#run(
       { reads: 'attention', from: 'pixels', gradient: weights !== undefined },
-      { ...this.#pixelFeeds(), ...(weights === undefined ? {} : this.#site.weightFeeds(weights)) },
+      { ...this.#pixelFeeds(), ...(weights === undefined ? {} : this.#site.scoreFeeds(weights, odds)) },
     );
     const places = await this.#tokenPlaces();
     const matrix = (name: string, view: number): AttentionMatrix => {

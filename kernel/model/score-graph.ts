@@ -1,4 +1,5 @@
 import { differentiate, lowerPath } from '../autodiff/index.ts';
+import type { Objective } from '../autodiff/index.ts';
 import {
   addInput,
   append,
@@ -87,24 +88,30 @@ export function buildScoreGraph(sources: ScoreSources, shape: ScoreShape): Graph
   const graph = new Graph();
   graph.opsets.set('', 18);
   const b = new Builder(graph, 'score');
-  const { batch, answer } = shape;
-  if (shape.from === 'mask') addInput(graph, 'mask', 'float32', [batch, shape.maskRows, shape.maskCols]);
+  if (shape.from === 'mask') addInput(graph, 'mask', 'float32', [shape.batch, shape.maskRows, shape.maskCols]);
   const features = shape.from === 'features' ? featureInput(b, shape) : appendVision(b, sources, shape);
   const { logp } = appendAnswer(b, sources, shape, features);
   graph.outputs = [logp];
   if (shape.gradient) {
-    addInput(graph, 'weights', 'float32', [batch, answer]);
     const wrt = shape.from === 'pixels' ? shape.plan.stacks.map(({ name }) => `pixels/${name}`) : [shape.from];
-    addInput(graph, 'odds', 'float32', [batch, 1]);
-    // ∂S_t/∂log p_t of S_t = log p_t − log(1 − odds·p_t).
-    const steepness = b.sub(b.scalar(1, logp), b.mul('odds', b.op('Exp', [logp])));
-    const gradients = differentiate(graph, { of: [{ value: logp, cotangent: b.div('weights', steepness) }], wrt });
+    const gradients = differentiate(graph, { of: [weightedScore(b, shape, logp)], wrt });
     for (const name of wrt) {
       graph.outputs.push(b.op('Identity', [gradients[name]!], {}, { as: name.replace(/^[^/]*/, 'gradient') }));
     }
   }
   prune(graph);
   return graph;
+}
+
+/**
+ * What is differentiated: Σ_t w_t · (log p_t − log(1 − odds · p_t)); declares `weights` [b, t] and `odds` [b, 1] as inputs.
+ * @returns log p, and ∂score/∂log p
+ */
+export function weightedScore(b: Builder, { batch, answer }: ScoreShape, logp: string): Objective {
+  const weights = addInput(b.graph, 'weights', 'float32', [batch, answer]);
+  const odds = addInput(b.graph, 'odds', 'float32', [batch, 1]);
+  const steepness = b.sub(b.scalar(1, logp), b.mul(odds, b.op('Exp', [logp])));
+  return { value: logp, cotangent: b.div(weights, steepness) };
 }
 
 /** Declares the feature rows as an input: [batch, rows, width]. */

@@ -105,7 +105,7 @@ export class OnnxScorer implements AnswerScorer {
       shape: ({ from, gradient, ...reading }) => ({ ...this.#shape(from, gradient, 1, NO_MASK), ...reading }),
       run: (shape, feeds) => this.#runReading(shape, feeds),
       textFeeds: this.#textFeeds,
-      weightFeeds: (weights) => ({ weights: this.#scoreFeeds([{ weights }]).weights! }),
+      scoreFeeds: (weights, odds = 0) => this.#scoreFeeds([{ weights, odds }]),
       pixels: this.#pixels,
       features: () => parts.encode(picture),
       tokenCount: this.tokenCount,
@@ -132,12 +132,12 @@ export class OnnxScorer implements AnswerScorer {
     return results;
   }
 
-  async featureGradient(weights: Float32Array): Promise<FeatureGradient[]> {
+  async featureGradient(weights: Float32Array, odds = 0): Promise<FeatureGradient[]> {
     const { plan, picture, encode, sessions } = this.#parts;
     const features = await encode(picture);
     const feeds = {
       ...this.#textFeeds,
-      ...this.#scoreFeeds([{ weights }]),
+      ...this.#scoreFeeds([{ weights, odds }]),
       features: float32(features, [1, plan.rows, this.#width]),
     };
     this.#checkSignal();

@@ -1,7 +1,7 @@
 import { differentiate } from '../autodiff/index.ts';
 import { LensError } from '../errors.ts';
-import { addInput, blockOutputs, Builder, findAttention, Graph, lowerAttention, prune, sizeOf } from '../onnx/index.ts';
-import { appendAnswer } from './score-graph.ts';
+import { blockOutputs, Builder, findAttention, Graph, lowerAttention, prune, sizeOf } from '../onnx/index.ts';
+import { appendAnswer, weightedScore } from './score-graph.ts';
 import type { ScoreShape, ScoreSources } from './score-graph.ts';
 import { spatialMap } from './token-places-graph.ts';
 import { appendVision } from './vision-graph.ts';
@@ -17,10 +17,10 @@ interface Block {
 }
 
 /**
- * What one block of each encoder gives out, and the gradient of Σ_t w_t · log p_t with respect to it. Of a transformer the sum that ends the block
+ * What one block of each encoder gives out, and the gradient of the tokens' score with respect to it. Of a transformer the sum that ends the block
  * (`shape.layer`, negative from the end), found by structure; of an encoder without attention its last convolution.
  *
- * Inputs: those of the score graph from 'pixels', and `weights`. Outputs, for each stack v of n views: `features/v` and `gradient/v`
+ * Inputs: those of the score graph from 'pixels', `weights` and `odds`. Outputs, for each stack v of n views: `features/v` and `gradient/v`
  * [n, tokens, channels], or [n, channels, rows, cols].
  */
 export function buildVisionLayerGraph(sources: ScoreSources, shape: ScoreShape): Graph {
@@ -33,9 +33,8 @@ export function buildVisionLayerGraph(sources: ScoreSources, shape: ScoreShape):
     blocks.push({ ...block, stack: name, value: prefix + block.value });
   });
   const { logp } = appendAnswer(b, sources, shape, features);
-  const weights = addInput(graph, 'weights', 'float32', [shape.batch, shape.answer]);
   const gradients = differentiate(graph, {
-    of: [{ value: logp, cotangent: weights }],
+    of: [weightedScore(b, shape, logp)],
     wrt: blocks.map(({ value }) => value),
   });
   for (const { stack, value, dims } of blocks) {

@@ -14,6 +14,7 @@ import type {
   Progress,
   Scorer,
 } from '../../kernel/attribution/scorer.ts';
+import { NEARLY_LOG_ODDS } from '../../kernel/attribution/scorer.ts';
 import { AbortError, LensError } from '../../kernel/errors.ts';
 import { ToyScorer, cellsIn } from './toy-scorer.ts';
 
@@ -403,6 +404,31 @@ describe('Grad-CAM on several views', () => {
     });
     const map = await attribute(scorer, FIRST, { name: 'grad-cam', maskSize: 4 });
     assert.deepEqual([...map.data.subarray(0, 4)], [0, 8, 0, 0]);
+  });
+
+  it('takes the score before the softmax, so that a sure token counts as much as another', async () => {
+    const scorer = toy();
+    const asked: (number | undefined)[] = [];
+    const { internals } = toy();
+    Object.assign(scorer, {
+      featureGradient: (weights: Float32Array, odds?: number) => {
+        asked.push(odds);
+        return toy().featureGradient(weights);
+      },
+      internals: {
+        ...internals,
+        visionGradient: (weights: Float32Array, layer: number, odds?: number) => {
+          asked.push(odds);
+          return internals.visionGradient(weights, layer);
+        },
+        attention: (weights?: Float32Array, odds?: number) => {
+          asked.push(odds);
+          return internals.attention(weights);
+        },
+      },
+    });
+    for (const name of ['grad-cam', 'vision-grad-cam', 't-mm']) await attribute(scorer, FIRST, { name });
+    assert.deepEqual(asked, Array(3).fill(NEARLY_LOG_ODDS));
   });
 
   it('averages views of the same place', async () => {

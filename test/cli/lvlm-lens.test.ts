@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { METHODS } from '../../kernel/attribution/methods.ts';
 import type { LensDocument } from '../../kernel/document.ts';
 import { readNotebook, type CodeCell } from '../../kernel/jupyter/notebook.ts';
 import { temporaryFolder } from '../jupyter/tiny-library.ts';
@@ -87,6 +88,15 @@ describe('the lvlm-lens command', function () {
       assert.match(stderr, /"igos".*igos\+\+/);
       assert.doesNotMatch(stderr, /^\s+at /m);
     });
+  });
+
+  it('lists every method in the help of the commands that take one', async () => {
+    for (const command of ['explain', 'dataset']) {
+      const { stdout } = await lvlmLens([command, '--help'], folder);
+      const help = stdout.replace(/\s+/g, ' ');
+      assert.ok(help.includes(`attribution method: ${[...METHODS.keys()].join(', ')}`), help);
+      for (const shared of ['--preset', '--seed', '--max-new-tokens', '--no-metrics']) assert.ok(help.includes(shared));
+    }
   });
 
   const misuse: [what: string, args: string[], message: RegExp][] = [

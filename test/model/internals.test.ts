@@ -206,6 +206,33 @@ describe('the inside of a model', function () {
       }));
   }
 
+  it('a token’s log-odds change with everything inside as its log p does, 1/(1 − odds·p) times as much', () =>
+    withScorer('llava', async (scorer) => {
+      const weights = Float32Array.from({ length: scorer.tokenCount }, (_, t) => Number(t === 1));
+      const odds = 0.9;
+      const whole = { rows: 2, cols: 2, data: new Float32Array(4).fill(1) };
+      const [logp] = await scorer.logp([{ mask: whole }]);
+      const times = 1 / (1 - odds * Math.exp(logp![1]!));
+      assert.ok(times > 1.0001);
+      const { internals } = scorer;
+      const read: Readonly<Record<string, (odds?: number) => Promise<Float32Array>>> = {
+        'projected features': async (o) => (await scorer.featureGradient(weights, o))[0]!.gradient,
+        'a vision block': async (o) => (await internals.visionGradient(weights, -1, o))[0]!.gradient,
+        attention: async (o) => (await internals.attention(weights, o)).decoder[0]!.data,
+      };
+      for (const [what, gradient] of Object.entries(read)) {
+        const [plain, steeper] = [await gradient(), await gradient(odds)];
+        const scale = Math.max(...plain.map(Math.abs));
+        assert.ok(scale > 0, what);
+        steeper.forEach((value, i) =>
+          assert.ok(
+            Math.abs(value - times * plain[i]!) < 1e-4 * times * scale,
+            `${what}: ${value}, not ${times} · ${plain[i]!}`,
+          ),
+        );
+      }
+    }));
+
   it('is read without a gradient by the methods that need none', () =>
     withScorer('llava', async (scorer) => {
       const small: Readonly<Record<string, object>> = {
@@ -322,7 +349,7 @@ async function compareRelevance(
   graph.outputs.push(attention.weights);
   const folder = path.join(model.info.folder, 'onnx');
   const session = await Session.open(serialise(graph, folder), { dataFolder: folder });
-  const { weights: _weights, ...rest } = feeds;
+  const { weights: _weights, odds: _odds, ...rest } = feeds;
   const count = dims.reduce((product_, dim) => product_ * dim, 1);
   const run = async (shift: Float32Array) => {
     const results = await session.run({ ...rest, shift: float32(shift, dims) });

@@ -183,7 +183,7 @@ export function withBaseline(scorer: Scorer, baseline: BaselineName): Scorer {
     image: scorer.image,
     logp: (requests) => scorer.logp(requests.map((request) => ({ baseline, ...request }))),
     gradient: (requests) => scorer.gradient(requests.map((request) => ({ baseline, ...request }))),
-    featureGradient: (weights) => scorer.featureGradient(weights),
+    featureGradient: (weights, odds) => scorer.featureGradient(weights, odds),
     internals: scorer.internals,
     get evaluations() {
       return scorer.evaluations;
