@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { ALLOCATION } from '../kernel/engine/allocation.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OURS = fileURLToPath(new URL('fullsize-run.ts', import.meta.url));
@@ -101,7 +102,8 @@ export async function run(args: readonly string[]): Promise<void> {
     const tsx = ['--import', 'tsx', OURS, file];
     const { answerIds, ...ours } = measured(
       Ours,
-      await execute(process.execPath, tsx, { LVLM_LENS_THREADS: String(request.threads) }),
+      // As an engine is started.
+      await execute(process.execPath, tsx, { ...ALLOCATION, LVLM_LENS_THREADS: String(request.threads) }),
     );
     await writeFile(file, JSON.stringify({ ...request, answer_ids: answerIds }));
     const torch = measured(Torch, await python('time', file));

@@ -16,8 +16,8 @@ export function gather(b: Builder, contributions: readonly Contribution[], type:
   }
   // A full gradient first, so that sums of thin ones do not decide the shape.
   whole.sort((x, y) => b.dims(y).length - b.dims(x).length);
-  if (whole.length === 1) return whole[0]!;
-  return whole.length === 2 ? b.add(whole[0]!, whole[1]!) : b.op('Sum', whole);
+  // In place, one after the other: ONNX Runtime's Sum takes twice as long.
+  return whole.reduce((sum, one) => b.add(sum, one));
 }
 
 /** Groups pieces so that those of a group do not overlap, each group in order along the axis. */

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Progress } from '../attribution/scorer.ts';
 import { AbortError, LensError } from '../errors.ts';
+import { ALLOCATION } from './allocation.ts';
 import { errorFrom } from './protocol.ts';
 import type { FromEngine, ToEngine } from './protocol.ts';
 import type { TaskName, TaskParams, TaskResult } from './task-table.ts';
@@ -178,7 +179,7 @@ export class Engine {
     const child = fork(fileURLToPath(ENTRY), [], {
       serialization: 'advanced',
       execArgv: EXEC_ARGV,
-      env: { ...process.env, ...this.#options.env },
+      env: { ...ALLOCATION, ...process.env, ...this.#options.env },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     const killWithUs = () => child.kill('SIGKILL');

@@ -133,17 +133,21 @@ function geluSlope(s: Site): string {
   return b.add(cdf, b.mul(s.x(), density));
 }
 
-/** y = ½x(1 + tanh u), u = c(x + 0.044715x³): y' = ½(1 + t) + ½x(1 − t²)·c(1 + 0.134145x²) */
+/**
+ * y = x·σ(v), v = 2c·x(1 + kx²), c = √(2/π), k = 0.044715, which is ½x(1 + tanh(v/2)): y' = σ + σ·(1 − σ)·2c·x(1 + 3kx²).
+ * HardSigmoid is αx + β in one pass, and clips to [0, 1]; a 64th of 1 + kx² and of 1 + 3kx² leaves that range only beyond
+ * |x| = 21, where σ is 0 or 1 and what it is multiplied by no longer counts.
+ */
 function tanhGeluSlope(s: Site): string {
   const { b } = s;
   const x = s.x();
-  const c = Math.sqrt(2 / Math.PI);
+  const affine = (value: string, alpha: number, beta: number) =>
+    b.op('HardSigmoid', [value], { alpha: float(alpha), beta: float(beta) });
+  const scaled = b.scale(x, 128 * Math.sqrt(2 / Math.PI));
   const square = b.mul(x, x);
-  const inner = b.add(b.scale(square, 0.044715 * c), b.scalar(c, x));
-  const t = b.op('Tanh', [b.mul(x, inner)]);
-  const left = b.add(b.scale(t, 0.5), b.scalar(0.5, x));
-  const chain = b.add(b.scale(square, 3 * 0.044715 * c * 0.5), b.scalar(c * 0.5, x));
-  return b.add(left, b.mul(b.mul(x, b.sub(b.scalar(1, t), b.mul(t, t))), chain));
+  const sigma = b.op('Sigmoid', [b.mul(scaled, affine(square, 0.044715 / 64, 1 / 64))]);
+  const inner = b.mul(scaled, affine(square, (3 * 0.044715) / 64, 1 / 64));
+  return b.add(sigma, b.mul(sigma, b.mul(affine(sigma, -1, 1), inner)));
 }
 
 export const gelu: Rule = (s) => [

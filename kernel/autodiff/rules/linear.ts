@@ -1,4 +1,4 @@
-import { floatAttr, intAttr, nodeError } from '../../onnx/attributes.ts';
+import { floatAttr, intAttr, intsAttr, nodeError } from '../../onnx/attributes.ts';
 import { float, int, isReference, text } from '../../onnx/graph.ts';
 import { einsumTerms } from '../../onnx/shapes/linear.ts';
 import type { Rule, Site } from '../site.ts';
@@ -10,12 +10,14 @@ const swap = (s: Site, x: string): string => {
   return s.b.transpose(x, [...perm.slice(0, -2), rank - 1, rank - 2]);
 };
 
-/** Whether a value is a transposed one (the keys of attention), possibly times a number. */
+/** Whether a value is a transposed matrix (the keys of attention; not its values, whose heads alone move), possibly times a number. */
 function isTransposed(s: Site, value: string): boolean {
   const node = s.around.producer(value);
-  if (node?.op !== 'Mul') return node?.op === 'Transpose';
+  if (node?.op === 'Transpose') return intsAttr(node, 'perm', []).at(-1) !== s.dims(value).length - 1;
+  if (node?.op !== 'Mul') return false;
   const factor = node.inputs.findIndex((input) => s.b.values(input)?.length === 1);
-  return factor >= 0 && s.around.producer(node.inputs[1 - factor]!)?.op === 'Transpose';
+  const matrix = factor >= 0 ? s.around.producer(node.inputs[1 - factor]!) : undefined;
+  return matrix?.op === 'Transpose' && isTransposed(s, matrix.outputs[0]!);
 }
 
 /** Whether a value is a matrix of the model's file. */
