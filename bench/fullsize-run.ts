@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { median } from 'simple-statistics';
+import { createInterface } from 'node:readline';
 import { filledMask } from '../kernel/attribution/mask.ts';
 import { decodeImage } from '../kernel/image/decode.ts';
 import { seededRandom } from '../kernel/image/random.ts';
 import { openModel } from '../kernel/model/open-model.ts';
 import type { FullsizeRequest } from './fullsize.ts';
 
-/** Our side of the full-size bench, in a process of its own so that its peak memory is its own: prints one line of JSON. */
+/**
+ * Our side of the full-size bench, in a process of its own so that its peak memory is its own. Prints a line of JSON once it is warm; then,
+ * for each line 'forward' or 'gradient' that it reads, the seconds which that took; and at the end the most memory that it had, in MB.
+ */
 const request = JSON.parse(await readFile(process.argv[2]!, 'utf8')) as FullsizeRequest;
 const { side } = request;
 
@@ -37,23 +40,11 @@ const forward = () => scorer.logp([{ mask, baseline: 'black' }]);
 const gradient = () => scorer.gradient([{ mask, baseline: 'black', weights }]);
 const firstForwardSeconds = await seconds(forward);
 const firstGradientSeconds = await seconds(gradient);
-// In turns, so that neither has the quieter machine.
-const times: Record<'forward' | 'gradient', number[]> = { forward: [], gradient: [] };
-for (let i = 0; i < request.runs; i++) {
-  times.forward.push(await seconds(forward));
-  times.gradient.push(await seconds(gradient));
+const say = (value: unknown) => console.log(JSON.stringify(value));
+say({ loadSeconds, answerSeconds, firstForwardSeconds, firstGradientSeconds, answerIds });
+const work = { forward, gradient };
+for await (const line of createInterface({ input: process.stdin })) {
+  say(await seconds(work[line.trim() as keyof typeof work]));
 }
-const peakMB = process.resourceUsage().maxRSS / 1024;
-console.log(
-  JSON.stringify({
-    loadSeconds,
-    answerSeconds,
-    firstForwardSeconds,
-    forwardSeconds: median(times.forward),
-    firstGradientSeconds,
-    gradientSeconds: median(times.gradient),
-    peakMB,
-    answerIds,
-  }),
-);
+say(process.resourceUsage().maxRSS / 1024);
 await model.release();

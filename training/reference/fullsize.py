@@ -4,14 +4,15 @@ Models of published size and random weights, for timing: `make NAME FOLDER` writ
     python -m training.reference.fullsize make smolvlm-256m /tmp/smolvlm-256m
     python -m training.reference.fullsize time request.json
 
-request.json: {"model": name, "folder": of the model, "mask": side of the mask, "threads": n, "runs": n, "question": "…", "answer_ids": [...]}.
-The weights are drawn from a seed, so both commands have the same. Prints JSON: seconds and MB.
+request.json: {"model": name, "folder": of the model, "mask": side of the mask, "threads": n, "question": "…", "answer_ids": [...]}.
+The weights are drawn from a seed, so both commands have the same. `time` prints a line of JSON once it is warm; then, for each line
+"forward" or "gradient" that it reads, the seconds which that took; and at the end the most memory that it had, in MB.
 """
 
 import argparse
 import json
 import resource
-import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -227,15 +228,16 @@ def measure(request: Path) -> None:
     answered = seconds(generate)
     forward()
     gradient()
-    # In turns, so that neither has the quieter machine.
-    times = [(seconds(forward), seconds(gradient)) for _ in range(given["runs"])]
-    forwards, gradients = zip(*times)
+    say({"answerSeconds": answered, "tokens": prompt.shape[1] + len(answer), "torch": torch.__version__})
+    work = {"forward": forward, "gradient": gradient}
+    for line in sys.stdin:
+        say(seconds(work[line.strip()]))
     # ru_maxrss is in KiB on Linux, in bytes on macOS.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if torch.sys.platform != "darwin" else 1024**2)
-    print(json.dumps({
-        "answerSeconds": answered, "forwardSeconds": statistics.median(forwards), "gradientSeconds": statistics.median(gradients),
-        "peakMB": peak, "tokens": prompt.shape[1] + len(answer), "torch": torch.__version__,
-    }))
+    say(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
+
+
+def say(value) -> None:
+    print(json.dumps(value), flush=True)
 
 
 if __name__ == "__main__":
