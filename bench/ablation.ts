@@ -16,7 +16,9 @@ import { pointingGame } from '../kernel/metrics/pointing-game.ts';
 import { regionIou } from '../kernel/metrics/region-iou.ts';
 import { removalCurves } from '../kernel/metrics/removal-curves.ts';
 import { openModel } from '../kernel/model/open-model.ts';
+import { ablationFigure } from './ablation-figure.ts';
 import { picturePath, readEvidence, regionOf } from './evidence.ts';
+import { writeFigures } from './faithfulness/figures.ts';
 import type { Evidence, EvidenceScene } from './evidence.ts';
 
 /** `lens` with one of its ingredients taken away or changed at a time, and the paper's iGOS+ beside it. */
@@ -52,7 +54,7 @@ interface Compared {
  * bootstrap intervals.
  *
  * `--scenes <folder>` takes other scenes than test/evidence, in the same format: those by which something is tuned must not be those by which it
- * is judged. `python -m training.evidence` makes them when its SEED is changed.
+ * is judged. `python -m training.evidence` makes them when its SEED is changed. `--figure` draws docs/images/lens/ablation.svg.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -62,6 +64,7 @@ export async function run(args: readonly string[]): Promise<void> {
       limit: { type: 'string', default: '40' },
       scenes: { type: 'string' },
       seed: { type: 'string', default: '0' },
+      figure: { type: 'boolean', default: false },
       settings: { type: 'string', default: Object.keys(SETTINGS).join(',,') },
     },
   });
@@ -106,6 +109,15 @@ export async function run(args: readonly string[]): Promise<void> {
     explained,
     settings,
   };
+  if (values.figure) {
+    const differences = Object.fromEntries(
+      Object.entries(settings).map(([name, measures]) => [
+        name,
+        Object.fromEntries(Object.entries(measures).map(([measure, { difference }]) => [measure, difference])),
+      ]),
+    );
+    await writeFigures([ablationFigure(differences, explained)], 'lens');
+  }
   console.log(values.json ? JSON.stringify(report) : table(explained, settings));
 }
 

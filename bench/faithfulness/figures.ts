@@ -8,13 +8,13 @@ import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
 import { estimate } from '../../kernel/metrics/bootstrap.ts';
 import type { Summary } from './summary.ts';
 
-const IMAGES = fileURLToPath(new URL('../../docs/images/faithfulness/', import.meta.url));
+const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 
 /** Okabe and Ito's colours, which colour-blind people tell apart. */
 const COLOURS = { ours: '#d55e00', others: '#0072b2', deletion: '#cc79a7', insertion: '#009e73' } as const;
 
 /** A mean with its interval, somewhere in a figure. */
-interface Point {
+export interface Point {
   readonly setting: string;
   readonly panel: string;
   readonly mean: number;
@@ -38,15 +38,15 @@ export function figures(summaries: readonly Summary[], ours: string): Figure[] {
   return all.filter((figure) => figure !== undefined);
 }
 
-/** Writes the figures as SVG files. */
-export async function writeFigures(all: readonly Figure[]): Promise<void> {
-  await mkdir(IMAGES, { recursive: true });
+/** Writes the figures as SVG files. @param folder of docs/images */
+export async function writeFigures(all: readonly Figure[], folder = 'faithfulness'): Promise<void> {
+  await mkdir(path.join(IMAGES, folder), { recursive: true });
   const window = new Window();
   try {
     for (const { name, caption, options } of all) {
       const drawn = plot({ ...options, document: window.document as unknown as Document, ariaLabel: caption });
       drawn.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-      await writeFile(path.join(IMAGES, `${name}.svg`), `${drawn.outerHTML}\n`);
+      await writeFile(path.join(IMAGES, folder, `${name}.svg`), `${drawn.outerHTML}\n`);
     }
   } finally {
     await window.happyDOM.close();
@@ -68,7 +68,7 @@ function points(
 }
 
 /** Dots with their intervals, one row for each method and one panel beside the other. */
-function dots(
+export function dots(
   data: readonly Point[],
   colours: Readonly<Record<string, string>>,
   { x, panels, rows }: { x: PlotOptions['x']; panels: readonly string[]; rows: readonly string[] },
