@@ -30,6 +30,7 @@ const SETTINGS: Readonly<Record<string, MethodChoice>> = {
   'no regulariser': { name: 'lens', l1: 0, l3: 0 },
   'no momentum': { name: 'lens', momentum: 0 },
   'larger steps': { name: 'lens', learningRate: 0.7, momentum: 0.3 },
+  '10 iterations, 1 place': { name: 'lens', iterations: 10, integrationSteps: 1 },
   '3 iterations': { name: 'lens', iterations: 3 },
   'no smoothing': { name: 'lens', smoothing: 0 },
   'no contrast': { name: 'lens', knee: 0 },
