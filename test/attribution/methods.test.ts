@@ -4,6 +4,7 @@ import { evenAlphas, goldenAlphas, integratedScores } from '../../kernel/attribu
 import { inLockstep } from '../../kernel/attribution/lockstep.ts';
 import { filledMask } from '../../kernel/attribution/mask.ts';
 import { METHODS, chosenMethod } from '../../kernel/attribution/methods.ts';
+import { noiseSeed, pixelNoise } from '../../kernel/attribution/noise-seed.ts';
 import { nesterov, normalised } from '../../kernel/attribution/optimisers.ts';
 import type { MethodChoice } from '../../kernel/attribution/methods.ts';
 import type {
@@ -266,6 +267,18 @@ describe('the golden ratio’s places', () => {
     const gaps = [...sorted, 1].map((alpha, i) => alpha - (sorted[i - 1] ?? 0));
     assert.ok(Math.max(...gaps) < 2 / 16, `${gaps}`);
   });
+});
+
+describe('noise on the pixels', () => {
+  it('has a seed of its own for each iteration, term and step', () => {
+    const seeds = [0, 1].flatMap((iteration) =>
+      [0, 1].flatMap((term) => [0, 1].map((step) => pixelNoise(0.2, 7, iteration, term)(step)!.seed)),
+    );
+    assert.equal(new Set(seeds).size, 8);
+    assert.deepEqual(pixelNoise(0.2, 7, 1, 0)(1), { sigma: 0.2, seed: noiseSeed(7, 1, 0, 1) });
+  });
+
+  it('is none where σ is 0', () => assert.equal(pixelNoise(0, 7, 1, 0)(1), undefined));
 });
 
 describe('lens', () => {
