@@ -1,7 +1,8 @@
 """Exact match by kind on held-out scenes, with the image, with it wholly blurred, and with none: `python -m training.evaluate --model pocket`.
 
 Judges the exported weights. `--small`: on scenes with small objects, and also on what the whole picture at 96x96 px tells of them. `--mixed`:
-every other scene has small objects. A model with two encoders is also judged with the view of either blurred.
+every other scene has small objects. A model with two encoders is also judged with the view of either blurred, one with tiles with the tiles or
+the whole picture blurred.
 """
 
 import argparse
@@ -26,11 +27,17 @@ SEED = 2
 # Scales of the scenes, in turn
 SCENES = {"usual": (1,), "small": (SMALL,), "mixed": (1, SMALL)}
 BLURRED = ["low blurred", "high blurred"]
+TILED = ["whole blurred", "tiles blurred"]
+
+
+def parts(sight: Sight) -> list[str]:
+    """The looks of which one part of what the model sees is blurred."""
+    return BLURRED if len(sight.views) == 2 else TILED if sight.tiles else []
 
 
 def looks(image: Image.Image, sight: Sight) -> dict[str, list[np.ndarray]]:
     """What the encoders take of the picture, of its blur (as the paper's baseline: all but its colour is gone), of two ways of having none, of
-    the picture from 96x96 px; and of the picture with the view of one of two encoders blurred."""
+    the picture from 96x96 px; and of the picture with one of `parts` blurred."""
     mean = tuple(int(v) for v in reduced(image).reshape(-1, 3).mean(0).round())
     pictures = {
         "image": image, "blurred": image.filter(ImageFilter.GaussianBlur(image.width / 2)), "black": Image.new("RGB", image.size),
@@ -40,6 +47,9 @@ def looks(image: Image.Image, sight: Sight) -> dict[str, list[np.ndarray]]:
     if len(sight.views) == 2:
         (low, high), (blurred_low, blurred_high) = views["image"], views["blurred"]
         views |= dict(zip(BLURRED, ([blurred_low, high], [low, blurred_high])))
+    if sight.tiles:
+        (seen,), (blurred,) = views["image"], views["blurred"]
+        views |= dict(zip(TILED, ([np.concatenate([blurred[:1], seen[1:]])], [np.concatenate([seen[:1], blurred[1:]])])))
     return views
 
 
@@ -90,7 +100,7 @@ def main() -> None:
     o = parser.parse_args()
     scales = SCENES[o.which]
     names = ["image", "blurred", "black", "mean", *(["from 96 px"] if o.which == "small" else [])]
-    names = o.looks or names + (BLURRED if len(VARIANTS[o.model].sight.views) == 2 else [])
+    names = o.looks or names + parts(VARIANTS[o.model].sight)
     with get_context("spawn").Pool(o.processes, _start, (o.model, o.checkpoint)) as pool:
         judged = sum(pool.imap(judge, [(i, scales[i % len(scales)], names) for i in range(o.scenes)], chunksize=10), [])
 

@@ -1,7 +1,8 @@
 """Train a model: `python -m training.train --model pocket`. Resumes from training/checkpoints/<model>.pt where there is one.
 
 The weights are float32; forward and backward run on a bfloat16 copy of them, which processors with AVX512_BF16 or AMX compute three times
-as fast. Answers and the dense labels of the encoder (which stand in for CLIP's pretraining) are learned together.
+as fast; on others `--precision float32` is the faster. Answers and the dense labels of the encoder (which stand in for CLIP's pretraining)
+are learned together.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import math
 import re
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +24,12 @@ from . import tokens
 from .data import COUNT, HEADS, ROW, VERDICTS, Batch, batches
 from .model import Pocket, States
 from .questions import KINDS, SIDES, plural
-from .variants import VARIANTS, Variant
+from .variants import VARIANTS, Variant, trained
 from .world import NAMES, SIGN
 
 # Of the parameters inside transformer and ConvNeXt blocks
 BLOCK = re.compile(r"\.(blocks|fine|coarse)\.")
+PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 # Of each part of the loss
 WEIGHT = {
@@ -192,18 +195,23 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (0: at the end of the schedule)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fresh", action="store_true", help="ignore checkpoints")
+    parser.add_argument("--exported", action="store_true", help="start from the model's exported weights, where there is no checkpoint")
+    parser.add_argument("--rate", type=float, help="highest learning rate (default: the model's)")
+    parser.add_argument("--batch", type=int, help="scenes in a step (default: the model's)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="bfloat16", help="of the passes")
     o = parser.parse_args()
     torch.manual_seed(o.seed)
     torch.set_num_threads(o.threads)
     CHECKPOINTS.mkdir(exist_ok=True)
 
     variant = VARIANTS[o.model]
-    master = Trainee((variant.start or variant.build)()).train()
+    variant = replace(variant, rate=o.rate or variant.rate, batch=o.batch or variant.batch)
+    master = Trainee(trained(o.model) if o.exported else (variant.start or variant.build)()).train()
     for name, p in master.named_parameters():
         p.requires_grad_(not name.startswith(tuple(f"model.{part}" for part in variant.frozen)))
     if variant.encoder_frozen:
         master.dense.requires_grad_(False)
-    fast = copy.deepcopy(master).to(torch.bfloat16)
+    fast = copy.deepcopy(master).to(PRECISIONS[o.precision])
     average = copy.deepcopy(master.model)
     print("parameters", sum(p.numel() for p in master.model.parameters()), flush=True)
     params, quick = ([p for p in m.parameters() if p.requires_grad] for m in (master, fast))
