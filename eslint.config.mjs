@@ -20,7 +20,7 @@ export default tseslint.config(
   },
   {
     // VS Code loads extensions without a build as CommonJS.
-    files: ['test/hosts/vscode-driver/*.js'],
+    files: ['test/hosts/vscode/driver/*.js', 'test/hosts/vscode/*.cjs'],
     languageOptions: { sourceType: 'commonjs', globals: { process: 'readonly' } },
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },

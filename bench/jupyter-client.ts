@@ -14,6 +14,9 @@ export interface Answer {
   readonly published: readonly Message[];
 }
 
+/** Characters of standard error that the news of a kernel's end quotes. */
+const LAST_WORDS = 2000;
+
 export class JupyterClient {
   readonly process: ChildProcess;
   readonly key: string;
@@ -40,9 +43,14 @@ export class JupyterClient {
     this.#welcomed = new Promise((resolve) => {
       this.#isWelcome = resolve;
     });
+    let said = '';
+    process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-LAST_WORDS);
+    });
     this.#ended = new Promise((_resolve, reject) => {
-      process.once('exit', (code, signal) => {
-        reject(new Error(`the kernel ended (${signal ?? code})`));
+      // Not 'exit': what it has said last is read by then.
+      process.once('close', (code, signal) => {
+        reject(new Error(`the kernel ended (${signal ?? code})${said.trim() && `: ${said.trim()}`}`));
       });
     });
     this.#ended.catch(() => undefined);
@@ -63,16 +71,21 @@ export class JupyterClient {
     await writeFile(file, JSON.stringify(connection), { mode: 0o600 });
     const shell = new Dealer({ linger: 0, routingId: randomUUID() });
     const iopub = new Subscriber({ linger: 0, receiveHighWaterMark: 0 });
-    const child = spawn(argv[0]!, [...argv.slice(1), file], { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(argv[0]!, [...argv.slice(1), file], { cwd, stdio: ['ignore', 'inherit', 'pipe'] });
+    child.stderr.pipe(process.stderr, { end: false });
     shell.connect(`tcp://127.0.0.1:${shell_port}`);
     iopub.connect(`tcp://127.0.0.1:${iopub_port}`);
     iopub.subscribe();
     return new JupyterClient(child, key, folder, shell, iopub);
   }
 
-  /** Sends a request on the shell channel; resolves when it is answered and the kernel is idle again. */
+  /**
+   * Sends a request on the shell channel; resolves when it is answered and the kernel is idle again.
+   * @throws what the kernel wrote last, where it ends first
+   */
   async request(type: string, content: Content): Promise<Answer> {
-    await this.#welcomed;
+    // A kernel that cannot start may have ended before it heard of the subscription.
+    await Promise.race([this.#welcomed, this.#ended]);
     const frames = this.#wire.encode(type, content, undefined, []);
     // After the delimiter and the signature.
     const { msg_id } = JSON.parse(String(frames[2])) as { msg_id: string };
@@ -96,9 +109,11 @@ export class JupyterClient {
   }
 
   async close(): Promise<void> {
-    const ended = new Promise((resolve) => this.process.once('exit', resolve));
-    await this.#shell.send(this.#wire.encode('shutdown_request', { restart: false }, undefined, []));
-    await ended;
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const ended = new Promise((resolve) => this.process.once('exit', resolve));
+      await this.#shell.send(this.#wire.encode('shutdown_request', { restart: false }, undefined, []));
+      await ended;
+    }
     this.#shell.close();
     this.#iopub.close();
     await rm(this.#folder, { recursive: true, force: true });

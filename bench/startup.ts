@@ -19,10 +19,37 @@ const LIMITS = { ready: 1500, warm: 30, completion: 150 } as const;
 /** @param args `--json` prints figures for machines */
 export async function run(args: readonly string[]): Promise<void> {
   const dist = path.join(packageFolder(), 'dist');
-  const image = path.join(packageFolder(), 'notebooks/images/banana.png');
   if (!existsSync(path.join(dist, 'jupyter.js'))) throw new LensError('dist/ is missing', 'Run "npm run build".');
   const begun = performance.now();
   const client = await JupyterClient.start([process.execPath, path.join(dist, 'jupyter.js')], tmpdir());
+  const figures = await measured(client, begun).finally(() => client.close());
+  if (args.includes('--json')) {
+    console.log(
+      JSON.stringify(figures, (_key, value: unknown) => (typeof value === 'number' ? rounded(value) : value), 2),
+    );
+    return;
+  }
+  const line = (what: string, ms: number, limit?: number): void => {
+    console.log(`${what.padEnd(34)} ${rounded(ms)} ms${limit === undefined ? '' : ` (to reach: ${limit} ms)`}`);
+  };
+  line('kernel ready', figures.readyMs, LIMITS.ready);
+  line('first 1 + 1', figures.firstMs);
+  line('first result after the start', figures.executableMs);
+  line(`1 + 1, median of ${TRIPS}`, figures.warmMs, LIMITS.warm);
+  line('first completion', figures.firstCompletionMs, LIMITS.completion);
+  line(`completion, median of ${TRIPS}`, figures.completionMs, LIMITS.completion);
+  line('first explain, cold', figures.explainColdMs);
+  line('explain, warm', figures.explainWarmMs);
+  for (const [name, mb] of Object.entries(figures.memoryMb))
+    console.log(`${`memory of the ${name}`.padEnd(34)} ${rounded(mb)} MB`);
+}
+
+/**
+ * @param begun when the kernel was started, in the time of `performance`
+ * @throws what the kernel says where it cannot start or a cell fails
+ */
+async function measured(client: JupyterClient, begun: number) {
+  const image = path.join(packageFolder(), 'notebooks/images/banana.png');
   await client.request('kernel_info_request', {});
   const readyMs = performance.now() - begun;
   const [firstMs, first] = await timed(() => client.execute('1 + 1'));
@@ -38,9 +65,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const [explainColdMs, cold] = await timed(() => client.execute(explain));
   if (cold.reply.content.status !== 'ok') throw new Error(String(cold.reply.content.evalue));
   const [explainWarmMs] = await timed(() => client.execute(explain));
-  const memory = await residentMb(client.process.pid!);
-  await client.close();
-  const figures = {
+  return {
     readyMs,
     executableMs,
     firstMs,
@@ -49,28 +74,9 @@ export async function run(args: readonly string[]): Promise<void> {
     completionMs,
     explainColdMs,
     explainWarmMs,
-    memoryMb: memory,
+    memoryMb: await residentMb(client.process.pid!),
     limits: LIMITS,
   };
-  if (args.includes('--json')) {
-    console.log(
-      JSON.stringify(figures, (_key, value: unknown) => (typeof value === 'number' ? rounded(value) : value), 2),
-    );
-    return;
-  }
-  const line = (what: string, ms: number, limit?: number): void => {
-    console.log(`${what.padEnd(34)} ${rounded(ms)} ms${limit === undefined ? '' : ` (to reach: ${limit} ms)`}`);
-  };
-  line('kernel ready', readyMs, LIMITS.ready);
-  line('first 1 + 1', firstMs);
-  line('first result after the start', executableMs);
-  line(`1 + 1, median of ${TRIPS}`, warmMs, LIMITS.warm);
-  line('first completion', firstCompletionMs, LIMITS.completion);
-  line(`completion, median of ${TRIPS}`, completionMs, LIMITS.completion);
-  line('first explain, cold', explainColdMs);
-  line('explain, warm', explainWarmMs);
-  for (const [name, mb] of Object.entries(memory))
-    console.log(`${`memory of the ${name}`.padEnd(34)} ${rounded(mb)} MB`);
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<[ms: number, value: T]> {

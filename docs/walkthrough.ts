@@ -11,8 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { setUpChromium } from '../test/hosts/chromium.ts';
-import { packagedExtension, VsCodeHost } from '../test/hosts/vscode-host.ts';
-import { setUpVsCode } from '../test/hosts/vscode-setup.ts';
+import { VsCodeHost } from '../test/hosts/vscode/host.ts';
+import { packagedExtension } from '../test/hosts/vscode/packaged-extension.ts';
+import { setUpVsCode } from '../test/hosts/vscode/setup.ts';
 
 const MEDIA = fileURLToPath(new URL('../extension/media/', import.meta.url));
 

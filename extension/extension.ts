@@ -1,8 +1,8 @@
 /** The VS Code extension: what it adds when it is activated. */
 import * as vscode from 'vscode';
-import { AbortError } from '../kernel/errors.ts';
+import { AbortError, LensError } from '../kernel/errors.ts';
 import { renewJupyterKernel } from './commands/install-jupyter-kernel.ts';
-import { COMMANDS } from './commands/index.ts';
+import { COMMANDS, NEED_TRUST } from './commands/index.ts';
 import type { Extension } from './context.ts';
 import { LensController } from './controller.ts';
 import { registerLanguageFeatures } from './language/providers.ts';
@@ -20,6 +20,12 @@ export function activate(context: vscode.ExtensionContext): void {
   for (const [name, [what, command]] of Object.entries(COMMANDS)) {
     const run = async (target?: unknown): Promise<void> => {
       try {
+        if (NEED_TRUST.has(name) && !vscode.workspace.isTrusted) {
+          throw new LensError(
+            'This folder is not trusted',
+            'Trust it where its files come from somebody whom you trust.',
+          );
+        }
         await command(extension, target);
       } catch (error) {
         if (error instanceof AbortError) log.info(error.message);

@@ -8,6 +8,14 @@ import { openQuickstart } from './open-quickstart.ts';
 import { restartKernel } from './restart-kernel.ts';
 import { selectModel } from './select-model.ts';
 
+/** Commands that execute something. Where the folder is not trusted menus do not offer them, but links and other extensions can start them. */
+export const NEED_TRUST: ReadonlySet<string> = new Set([
+  'lvlmLens.explainImage',
+  'lvlmLens.selectModel',
+  'lvlmLens.restartKernel',
+  'lvlmLens.installJupyterKernel',
+]);
+
 /** What a message says failed, and the command. */
 export const COMMANDS: Readonly<Record<string, readonly [what: string, command: Command]>> = {
   'lvlmLens.newNotebook': ['The notebook could not be opened', newNotebook],

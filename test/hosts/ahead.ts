@@ -4,6 +4,6 @@
  */
 import { setUpChromium } from './chromium.ts';
 import { jupyterHost } from './jupyter-host.ts';
-import { setUpVsCode } from './vscode-setup.ts';
+import { setUpVsCode } from './vscode/setup.ts';
 
 for (const host of [jupyterHost(), setUpChromium(), setUpVsCode()]) host.catch(() => undefined);

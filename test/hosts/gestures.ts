@@ -1,8 +1,23 @@
 /** What a person does who sees that nothing happened: it again. Menus and dialogs ignore what comes too early. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Locator, Page } from 'playwright-core';
 
 /** How long anything that a gesture leads to may take, in ms: the machine may be busy, and nothing here measures speed. */
 export const PATIENCE = 90_000;
+
+/**
+ * Asks until there is an answer.
+ * @throws after `PATIENCE`, naming what was waited for
+ */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
+  const deadline = Date.now() + PATIENCE;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${PATIENCE / 1000} s`);
+    await sleep(100);
+  }
+}
 
 interface Effect {
   readonly locator: Locator;

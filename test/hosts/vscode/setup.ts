@@ -1,10 +1,10 @@
 /** A VS Code to test in: the one inside the npm package code-server, which runs its workbench in any browser. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { cacheFolder } from '../../kernel/model/cache-folder.ts';
+import { cacheFolder } from '../../../kernel/model/cache-folder.ts';
 
 const run = promisify(execFile);
 
@@ -23,8 +23,21 @@ let vscodeHere: Promise<Found> | undefined;
 
 /** Makes sure that there is a VS Code. @returns its server's script, or why there is none */
 export function setUpVsCode(): Promise<Found> {
-  vscodeHere ??= install();
+  vscodeHere ??= install().then(async (found) => {
+    if ('server' in found) await giveLogger(found.server);
+    return found;
+  });
   return vscodeHere;
+}
+
+/** It is installed without compiling anything, and its logger would have been compiled. */
+async function giveLogger(server: string): Promise<void> {
+  const folder = path.join(server, '../../node_modules/@vscode/spdlog');
+  if (existsSync(path.join(folder, 'build'))) return;
+  // Others may read it at this moment: it changes at once.
+  const partial = path.join(folder, `index.${process.pid}.part`);
+  await copyFile(path.join(import.meta.dirname, 'spdlog.cjs'), partial);
+  await rename(partial, path.join(folder, 'index.js'));
 }
 
 async function install(): Promise<Found> {

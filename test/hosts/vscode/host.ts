@@ -1,20 +1,19 @@
 /** A running VS Code with the packaged extension, in Chromium. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { cpSync, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { packageExtension } from '../../extension/package/index.ts';
-import { targetNamed } from '../../extension/package/targets.ts';
-import { launchChromium } from './chromium.ts';
+import { launchChromium } from '../chromium.ts';
+import { PATIENCE } from '../gestures.ts';
 
 const run = promisify(execFile);
 
-const DRIVER = path.resolve('test/hosts/vscode-driver');
+const DRIVER = path.resolve('test/hosts/vscode/driver');
 
 const SETTINGS = {
   'security.workspace.trust.enabled': false,
@@ -32,6 +31,8 @@ const SETTINGS = {
   // code-server's own is not installed; people have one, and it has opinions about cells.
   'typescript.tsdk': path.resolve('node_modules/typescript/lib'),
 };
+
+const COMMAND = `vscode.commands.executeCommand(args.name, ...args.args.map((arg) => arg?.file ? vscode.Uri.file(arg.file) : arg))`;
 
 export interface HostOptions {
   readonly server: string;
@@ -119,6 +120,7 @@ export class VsCodeHost {
       permissions: ['clipboard-read', 'clipboard-write'],
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
     const query = new URLSearchParams({ folder: copy });
     await page.goto(`http://localhost:${port}/?${query.toString()}`, { timeout: 300_000 });
     const host = new VsCodeHost({ page, workspace: copy, folder, server: child, browser, socket });
@@ -137,6 +139,32 @@ export class VsCodeHost {
     const { value, error } = JSON.parse(answer) as { value: T; error?: string };
     if (error !== undefined) throw new Error(`in the extension host: ${error}`);
     return value;
+  }
+
+  /**
+   * Runs a command of VS Code or of an extension, and waits for its end.
+   * @param args `{ file }` becomes the URI that a menu gives
+   */
+  async command(name: string, ...args: readonly unknown[]): Promise<void> {
+    await this.call(`await ${COMMAND}`, { name, args });
+  }
+
+  /** Begins a command that asks the user something. */
+  async begin(name: string, ...args: readonly unknown[]): Promise<void> {
+    await this.call(`void ${COMMAND}`, { name, args });
+  }
+
+  /** The path of a file of the workspace. */
+  file(...parts: readonly string[]): string {
+    return path.join(this.workspace, ...parts);
+  }
+
+  /** Sets the user's setting; undefined takes it back. */
+  async set(section: string, name: string, value: unknown): Promise<void> {
+    await this.call(
+      'await vscode.workspace.getConfiguration(args.section).update(args.name, args.value ?? undefined, vscode.ConfigurationTarget.Global)',
+      { section, name, value: value ?? null },
+    );
   }
 
   /** The frame that holds the outputs of the notebook that is shown. */
@@ -201,28 +229,4 @@ function post(socketPath: string, body: string): Promise<string> {
     request.on('error', reject);
     request.end(body);
   });
-}
-
-/** The extension's package for this platform: made anew where anything that goes into it is younger. */
-export async function packagedExtension(): Promise<string> {
-  const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
-  const target = targetNamed();
-  const file = path.resolve('out', `lvlm-lens-${target.name}-${version}.vsix`);
-  const made = existsSync(file) ? (await stat(file)).mtimeMs : 0;
-  if (made < (await youngest(['dist', 'models', 'notebooks', 'extension', 'package.json', 'package-lock.json']))) {
-    await packageExtension(target, { out: file, draft: true });
-  }
-  return file;
-}
-
-/** When the latest change of any of these files and folders was, in ms. */
-async function youngest(files: readonly string[]): Promise<number> {
-  let latest = 0;
-  for (const file of files) {
-    const about = await stat(file);
-    const inside = about.isDirectory() ? (await readdir(file)).map((name) => path.join(file, name)) : [];
-    // tsc touches its own notes whether or not anything changed.
-    latest = Math.max(latest, about.isDirectory() ? await youngest(inside) : about.mtimeMs);
-  }
-  return latest;
 }

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { MIME_TYPE } from '../../../kernel/document.ts';
+import { accept, quickInput, repeatUntil } from '../gestures.ts';
+import { describeInVsCode } from './fixture.ts';
+import { notification } from './notifications.ts';
+
+describeInVsCode(
+  'a folder that is not trusted',
+  (fixture) => {
+    const show = (name: string) =>
+      fixture().host.call(
+        `const uri = vscode.Uri.file(args.file);
+         await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(uri));`,
+        { file: fixture().host.file(name) },
+      );
+
+    it('shows explanations', async () => {
+      const { host, screenshot } = fixture();
+      assert.equal(await host.call<boolean>('return vscode.workspace.isTrusted'), false);
+      await show('executed.ipynb');
+      await host.outputs.locator('.heat').first().waitFor();
+      assert.equal(
+        await host.call<boolean>(`return vscode.extensions.getExtension('lvlm-lens.lvlm-lens').isActive`),
+        true,
+      );
+      await screenshot('not-trusted');
+    });
+
+    it('offers no kernel and executes nothing', async () => {
+      const { host } = fixture();
+      assert.equal(await host.page.locator('.kernel-label', { hasText: 'LVLM Lens' }).count(), 0);
+      const states = () =>
+        host.call<unknown>(`return vscode.window.activeNotebookEditor.notebook.getCells().map(({ executionSummary, outputs }) =>
+          [executionSummary?.executionOrder, executionSummary?.timing, outputs.length])`);
+      const before = await states();
+      // Both ask for a kernel, and ours is not among them.
+      for (const [command, ...args] of [
+        ['notebook.execute'],
+        ['notebook.selectKernel', { id: 'lvlm-lens', extension: 'lvlm-lens.lvlm-lens' }],
+      ] as const) {
+        await host.begin(command, ...args);
+        const { widget } = quickInput(host.page);
+        await widget.filter({ visible: true }).waitFor();
+        assert.equal(await widget.getByText('LVLM Lens').count(), 0);
+        await host.page.keyboard.press('Escape');
+        await widget.filter({ visible: true }).waitFor({ state: 'hidden' });
+      }
+      assert.deepEqual(await states(), before);
+    });
+
+    it('exports a notebook', async () => {
+      const { host } = fixture();
+      await host.begin('lvlmLens.exportHtml', { file: host.file('executed.ipynb') });
+      await accept(host.page, 'Export as interactive HTML');
+      await notification(host, /Exported to /);
+      const html = await readFile(host.file('executed.html'), 'utf8');
+      assert.ok(html.includes(`type="${MIME_TYPE}"`));
+      await host.command('notifications.clearAll');
+    });
+
+    it('does not offer to explain an image', async () => {
+      const { host } = fixture();
+      const images = host.page.getByRole('treeitem', { name: 'images' });
+      const image = host.page.getByRole('treeitem', { name: 'banana.png' });
+      await repeatUntil({ locator: image }, async (limit) => {
+        if ((await images.getAttribute('aria-expanded', limit)) !== 'true') await images.click(limit);
+      });
+      const menu = host.page.locator('.monaco-menu .action-menu-item');
+      await repeatUntil({ locator: menu.filter({ hasText: 'Copy Path' }) }, (limit) =>
+        image.click({ button: 'right', ...limit }),
+      );
+      assert.equal(await menu.filter({ hasText: 'Explain' }).count(), 0);
+      await host.page.keyboard.press('Escape');
+    });
+
+    for (const command of ['explainImage', 'selectModel', 'restartKernel', 'installJupyterKernel']) {
+      it(`refuses ${command} where something else starts it, as the links of the walkthrough do`, async () => {
+        const { host } = fixture();
+        await host.command('notifications.clearAll');
+        await host.begin(`lvlmLens.${command}`);
+        await notification(host, /This folder is not trusted/);
+        await host.command('notifications.clearAll');
+      });
+    }
+  },
+  'untrusted',
+);
