@@ -76,12 +76,13 @@ export function describeInVsCode(
       await fixture.host.command('notifications.clearAll');
     });
 
+    tests(() => fixture);
+
+    // After those of the tests themselves, which still need it.
     after(async function () {
       this.timeout(PATIENCE);
       if (--kind.suites === 0) await stop(kind);
     });
-
-    tests(() => fixture);
   });
 }
 

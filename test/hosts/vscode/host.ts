@@ -159,11 +159,12 @@ export class VsCodeHost {
     return path.join(this.workspace, ...parts);
   }
 
-  /** Sets the user's setting; undefined takes it back. */
-  async set(section: string, name: string, value: unknown): Promise<void> {
+  /** Sets a setting of the user's or of the folder's; undefined takes it back. */
+  async set(section: string, name: string, value: unknown, target: 'Global' | 'Workspace' = 'Global'): Promise<void> {
     await this.call(
-      'await vscode.workspace.getConfiguration(args.section).update(args.name, args.value ?? undefined, vscode.ConfigurationTarget.Global)',
-      { section, name, value: value ?? null },
+      `const target = vscode.ConfigurationTarget[args.target];
+       await vscode.workspace.getConfiguration(args.section).update(args.name, args.value ?? undefined, target)`,
+      { section, name, value: value ?? null, target },
     );
   }
 

@@ -17,7 +17,7 @@ describeInVsCode('a model of the Hub', (fixture) => {
   after(async () => {
     if (!fixture()) return;
     fixture().hub.reset();
-    await fixture().host.set('lvlmLens', 'model', undefined);
+    await fixture().host.set('lvlmLens', 'model', undefined, 'Workspace');
   });
 
   /** Names the model where Select Model asks for another one. */

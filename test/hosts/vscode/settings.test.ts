@@ -52,7 +52,7 @@ const TESTS: Readonly<Record<string, Readonly<Record<string, (bench: Bench) => P
       const threads = async (): Promise<number> =>
         Number(
           await notebook.value(
-            `${EXPLAIN};
+            `await loadModel('pocket');
              const { execFileSync } = require('node:child_process');
              const ps = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\\n').map((line) => line.trim().split(/\\s+/));
              const [engine] = ps.find(([, parent, ...args]) => Number(parent) === process.pid && args.some((arg) => arg.endsWith('engine.js')))!;

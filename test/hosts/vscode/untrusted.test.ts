@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { MIME_TYPE } from '../../../kernel/document.ts';
-import { accept, quickInput, repeatUntil } from '../gestures.ts';
+import { accept, repeatUntil } from '../gestures.ts';
 import { describeInVsCode } from './fixture.ts';
 import { notification } from './notifications.ts';
+import { kernelLabel } from './open-notebook.ts';
 
 describeInVsCode(
   'a folder that is not trusted',
@@ -34,18 +35,11 @@ describeInVsCode(
         host.call<unknown>(`return vscode.window.activeNotebookEditor.notebook.getCells().map(({ executionSummary, outputs }) =>
           [executionSummary?.executionOrder, executionSummary?.timing, outputs.length])`);
       const before = await states();
-      // Both ask for a kernel, and ours is not among them.
-      for (const [command, ...args] of [
-        ['notebook.execute'],
-        ['notebook.selectKernel', { id: 'lvlm-lens', extension: 'lvlm-lens.lvlm-lens' }],
-      ] as const) {
-        await host.begin(command, ...args);
-        const { widget } = quickInput(host.page);
-        await widget.filter({ visible: true }).waitFor();
-        assert.equal(await widget.getByText('LVLM Lens').count(), 0);
-        await host.page.keyboard.press('Escape');
-        await widget.filter({ visible: true }).waitFor({ state: 'hidden' });
-      }
+      await host.begin('notebook.execute');
+      const dialog = host.page.locator('.monaco-dialog-box', { hasText: 'Do you trust the authors' });
+      await dialog.waitFor();
+      const cancel = dialog.getByRole('button', { name: 'Cancel' });
+      await repeatUntil({ locator: dialog, state: 'hidden' }, (limit) => cancel.click(limit));
       assert.deepEqual(await states(), before);
     });
 
@@ -83,6 +77,18 @@ describeInVsCode(
         await host.command('notifications.clearAll');
       });
     }
+
+    it('offers the kernel once the folder is trusted', async () => {
+      const { host } = fixture();
+      await show('quickstart.ipynb');
+      await host.begin('workbench.trust.manage');
+      const trust = host.page.getByRole('button', { name: 'Trust', exact: true });
+      await repeatUntil({ locator: host.page.getByText('You trust this folder').filter({ visible: true }) }, (limit) =>
+        trust.first().click(limit),
+      );
+      await show('quickstart.ipynb');
+      await kernelLabel(host).waitFor();
+    });
   },
   'untrusted',
 );

@@ -11,8 +11,6 @@ export const selectModel: TestOfCommand = async ({ host, hub }) => {
   await notification(host, 'Calls that name no model use pocket-tiles from now on.');
   assert.equal(await host.call(`return vscode.workspace.getConfiguration('lvlmLens').get('model')`), 'pocket-tiles');
   assert.deepEqual(hub.seen, []);
-  await host.call(
-    `await vscode.workspace.getConfiguration('lvlmLens').update('model', undefined, vscode.ConfigurationTarget.Workspace)`,
-  );
+  await host.set('lvlmLens', 'model', undefined, 'Workspace');
   await host.command('notifications.clearAll');
 };
