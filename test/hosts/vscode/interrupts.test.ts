@@ -71,6 +71,9 @@ describeInVsCode('interrupts and crashes', (fixture) => {
     await notebook.value(`const model = await loadModel('pocket');\nmodel.id`);
     await notebook.begin(LONG);
     await progress();
+    await until('the map so far is shown', async () =>
+      (await notebook.last()).outputs.some(({ mimes }) => mimes.includes('image/png')),
+    );
     await notebook.interrupt();
     await endsWith(/interrupted/);
     await isAsBefore();
