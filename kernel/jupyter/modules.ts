@@ -83,7 +83,9 @@ export async function createCellModules(cwd: string, library?: CellLibrary): Pro
   const isEsModule = (specifier: string): boolean => {
     try {
       const file = nodeRequire.resolve(specifier);
-      return file.endsWith('.mjs') || (file.endsWith('.js') && packageType(file) === 'module');
+      if (file.endsWith('.mjs') || (file.endsWith('.js') && packageType(file) === 'module')) return true;
+      // Of a package in both forms, the one that \`import\` gets anywhere else: else its state would be there twice.
+      return !/^[./]/.test(specifier) && hasImportForm(manifests(file).find(({ name }) => name !== undefined)?.exports);
     } catch (error) {
       // A package without a "require" condition: ES modules only.
       return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED';
@@ -114,13 +116,32 @@ export async function createCellModules(cwd: string, library?: CellLibrary): Pro
   };
 }
 
+/** What is read of a package.json. */
+interface Manifest {
+  readonly name?: string;
+  readonly type?: string;
+  readonly exports?: unknown;
+}
+
 /** `type` of the nearest package.json above `file`. */
 function packageType(file: string): string | undefined {
-  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
+  return manifests(file)[0]?.type;
+}
+
+/** The package.json files above `file`, the nearest first. */
+function manifests(file: string): readonly Manifest[] {
+  const found: Manifest[] = [];
+  for (let folder = path.dirname(file); folder !== path.dirname(folder); folder = path.dirname(folder)) {
     const manifest = path.join(folder, 'package.json');
-    if (existsSync(manifest)) return (JSON.parse(readFileSync(manifest, 'utf8')) as { type?: string }).type;
-    if (folder === path.dirname(folder)) return undefined;
+    if (existsSync(manifest)) found.push(JSON.parse(readFileSync(manifest, 'utf8')) as Manifest);
   }
+  return found;
+}
+
+/** Whether a package's `exports` have the condition "import" anywhere. */
+function hasImportForm(exports: unknown): boolean {
+  if (typeof exports !== 'object' || exports === null) return false;
+  return Object.entries(exports).some(([key, value]) => key === 'import' || hasImportForm(value));
 }
 
 /** A namespace such that TypeScript's CommonJS output takes `default` from it and does not wrap it once more. */

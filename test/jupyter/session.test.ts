@@ -20,6 +20,17 @@ describe('session', () => {
       'node_modules/esm-only/index.d.ts': 'declare const value: { answer: number };\nexport default value;\n',
       // Top-level await: require() cannot load it on any Node.
       'node_modules/esm-only/index.js': 'await null;\nexport default { answer: 42 };\n',
+      'node_modules/common/package.json': JSON.stringify({ name: 'common', main: './index.js' }),
+      'node_modules/common/index.d.ts': 'declare const common: { double(n: number): number };\nexport = common;\n',
+      'node_modules/common/index.js': 'module.exports = { double: (n) => 2 * n };\n',
+      'node_modules/dual/package.json': JSON.stringify({
+        name: 'dual',
+        exports: { types: './index.d.ts', import: './index.mjs', require: './index.cjs' },
+      }),
+      'node_modules/dual/index.d.ts':
+        'export declare const form: string;\nexport declare const state: { count: number };\n',
+      'node_modules/dual/index.mjs': 'export const form = "import";\nexport const state = { count: 0 };\n',
+      'node_modules/dual/index.cjs': 'exports.form = "require";\nexports.state = { count: 0 };\n',
     });
     session = await createSession({ cwd: folder, library: tinyLibrary() });
   });
@@ -102,6 +113,17 @@ describe('session', () => {
     assert.equal(await result('const module = await import("esm-only"); module.default.answer'), '42');
     assert.equal(await result('const fs = await import("node:fs"); fs.existsSync(".")'), 'true');
     assert.equal(await result('import { basename } from "node:path"; basename("/a/b.png")'), "'b.png'");
+  });
+
+  it('imports packages that are CommonJS', async () => {
+    assert.equal(await result('import common from "common"; common.double(21)'), '42');
+    assert.equal(await result('import { double } from "common"; double(4)'), '8');
+    assert.equal(await result('(await import("common")).default.double(5)'), '10');
+  });
+
+  it('imports packages that come in both forms, whose state is there once', async () => {
+    assert.equal(await result('import { form, state } from "dual"; state.count = 7; form'), "'import'");
+    assert.equal(await result('const dual = await import("dual"); [dual.form, dual.state.count]'), "[ 'import', 7 ]");
   });
 
   it('imports TypeScript files beside the notebook', async () => {
