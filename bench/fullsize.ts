@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -147,6 +146,8 @@ class Contender {
   readonly #command: string;
   readonly #seconds = { forward: [] as number[], gradient: [] as number[] };
   readonly #sampling: NodeJS.Timeout;
+  /** Its exit code, once all that it printed is read. */
+  readonly #closed: Promise<number | null>;
   #peakMB = 0;
   #stderr = '';
 
@@ -158,6 +159,9 @@ class Contender {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#child.on('error', (error) => (this.#stderr = error.message));
+    // What was to be written to a process that has ended is told by its end.
+    this.#child.stdin.on('error', () => undefined);
+    this.#closed = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     this.#sampling = setInterval(() => {
@@ -169,7 +173,8 @@ class Contender {
   async says(): Promise<unknown> {
     const { value, done } = await this.#lines.next();
     if (done !== true) return JSON.parse(value);
-    throw new Error(`${this.#command} failed: ${this.#stderr.trim().split('\n').at(-1)!}`);
+    await this.#closed;
+    throw this.#failure();
   }
 
   async does(what: 'forward' | 'gradient'): Promise<void> {
@@ -179,14 +184,17 @@ class Contender {
 
   /** Waits until it has done all. @throws Error where it failed */
   async end(): Promise<void> {
-    const ended = this.#child.exitCode === null ? once(this.#child, 'exit') : [this.#child.exitCode];
     this.#child.stdin.end();
     const last = await this.#lines.next();
     // Where the system has no proportional sizes, what the process knows itself.
     if (last.done !== true && this.#peakMB === 0) this.#peakMB = Number(last.value);
-    const [code] = (await ended) as [number | null];
+    const code = await this.#closed;
     clearInterval(this.#sampling);
-    if (code !== 0) throw new Error(`${this.#command} failed: ${this.#stderr.trim().split('\n').at(-1)!}`);
+    if (code !== 0) throw this.#failure();
+  }
+
+  #failure(): Error {
+    return new Error(`${this.#command} failed: ${this.#stderr.trim().split('\n').at(-1)!}`);
   }
 
   /** Medians of what it did. */

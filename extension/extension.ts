@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { AbortError, LensError } from '../kernel/errors.ts';
 import { renewJupyterKernel } from './commands/install-jupyter-kernel.ts';
-import { COMMANDS, NEED_TRUST } from './commands/index.ts';
+import { COMMANDS } from './commands/index.ts';
 import type { Extension } from './context.ts';
 import { LensController } from './controller.ts';
 import { registerLanguageFeatures } from './language/providers.ts';
@@ -17,10 +17,10 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(log);
   // Whoever needs them waits for them, and hears why they cannot be had.
   binaries().catch((error: unknown) => log.error(String(error)));
-  for (const [name, [what, command]] of Object.entries(COMMANDS)) {
+  for (const [name, [what, command, trust]] of Object.entries(COMMANDS)) {
     const run = async (target?: unknown): Promise<void> => {
       try {
-        if (NEED_TRUST.has(name) && !vscode.workspace.isTrusted) {
+        if (trust && !vscode.workspace.isTrusted) {
           throw new LensError(
             'This folder is not trusted',
             'Trust it where its files come from somebody whom you trust.',

@@ -84,8 +84,8 @@ export async function createCellModules(cwd: string, library?: CellLibrary): Pro
     try {
       const file = nodeRequire.resolve(specifier);
       if (file.endsWith('.mjs') || (file.endsWith('.js') && packageType(file) === 'module')) return true;
-      // Of a package in both forms, the one that \`import\` gets anywhere else: else its state would be there twice.
-      return !/^[./]/.test(specifier) && hasImportForm(manifests(file).find(({ name }) => name !== undefined)?.exports);
+      // Of a package in both forms, the one that `import` gets anywhere else: else its state would be there twice.
+      return !/^[./]/.test(specifier) && hasImportForm(packageExports(file));
     } catch (error) {
       // A package without a "require" condition: ES modules only.
       return (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED';
@@ -125,17 +125,23 @@ interface Manifest {
 
 /** `type` of the nearest package.json above `file`. */
 function packageType(file: string): string | undefined {
-  return manifests(file)[0]?.type;
+  for (const { type } of manifests(file)) return type;
+  return undefined;
 }
 
-/** The package.json files above `file`, the nearest first. */
-function manifests(file: string): readonly Manifest[] {
-  const found: Manifest[] = [];
-  for (let folder = path.dirname(file); folder !== path.dirname(folder); folder = path.dirname(folder)) {
+/** `exports` of the package that `file` is in; a package.json without a name only tells how files below it are read. */
+function packageExports(file: string): unknown {
+  for (const { name, exports } of manifests(file)) if (name !== undefined) return exports;
+  return undefined;
+}
+
+/** The package.json files above `file`, the nearest first; none is read before it is asked for. */
+function* manifests(file: string): Generator<Manifest> {
+  for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
     const manifest = path.join(folder, 'package.json');
-    if (existsSync(manifest)) found.push(JSON.parse(readFileSync(manifest, 'utf8')) as Manifest);
+    if (existsSync(manifest)) yield JSON.parse(readFileSync(manifest, 'utf8')) as Manifest;
+    if (folder === path.dirname(folder)) return;
   }
-  return found;
 }
 
 /** Whether a package's `exports` have the condition "import" anywhere. */

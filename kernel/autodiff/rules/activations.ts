@@ -121,33 +121,35 @@ export const mish: Rule = (s) => [
   },
 ];
 
+/** αx + β in one pass over memory, of what this keeps in [0, 1]: HardSigmoid clips to that. */
+const affine = ({ b }: Site, x: string, alpha: number, beta: number): string =>
+  b.op('HardSigmoid', [x], { alpha: float(alpha), beta: float(beta) });
+
 /**
- * Φ(x) + x·φ(x), with Φ the normal distribution function and φ its density. Every pass over memory counts: HardSigmoid is ½e + ½
- * in one pass (Φ never leaves [0, 1], so its clipping does nothing), and 1/√2π goes into the exponent.
+ * Φ(x) + x·φ(x), with Φ the normal distribution function and φ its density. Every pass over memory counts: Φ = ½e + ½ is `affine`, and 1/√2π
+ * goes into the exponent.
  */
 function geluSlope(s: Site): string {
   const { b } = s;
   const t = b.scale(s.x(), Math.SQRT1_2);
-  const cdf = b.op('HardSigmoid', [b.op('Erf', [t])], { alpha: float(0.5), beta: float(0.5) });
+  const cdf = affine(s, b.op('Erf', [t]), 0.5, 0.5);
   const density = b.op('Exp', [b.sub(b.scalar(-0.5 * Math.log(2 * Math.PI), t), b.mul(t, t))]);
   return b.add(cdf, b.mul(s.x(), density));
 }
 
 /**
  * y = x·σ(v), v = 2c·x(1 + kx²), c = √(2/π), k = 0.044715, which is ½x(1 + tanh(v/2)): y' = σ + σ·(1 − σ)·2c·x(1 + 3kx²).
- * HardSigmoid is αx + β in one pass, and clips to [0, 1]; a 64th of 1 + kx² and of 1 + 3kx² leaves that range only beyond
- * |x| = 21, where σ is 0 or 1 and what it is multiplied by no longer counts.
+ * A 64th of 1 + kx² and of 1 + 3kx² leaves [0, 1] only beyond |x| = 21, where σ is 0 or 1 and what it is multiplied by no longer counts.
  */
 function tanhGeluSlope(s: Site): string {
   const { b } = s;
   const x = s.x();
-  const affine = (value: string, alpha: number, beta: number) =>
-    b.op('HardSigmoid', [value], { alpha: float(alpha), beta: float(beta) });
+  const k = 0.044715;
   const scaled = b.scale(x, 128 * Math.sqrt(2 / Math.PI));
   const square = b.mul(x, x);
-  const sigma = b.op('Sigmoid', [b.mul(scaled, affine(square, 0.044715 / 64, 1 / 64))]);
-  const inner = b.mul(scaled, affine(square, (3 * 0.044715) / 64, 1 / 64));
-  return b.add(sigma, b.mul(sigma, b.mul(affine(sigma, -1, 1), inner)));
+  const sigma = b.op('Sigmoid', [b.mul(scaled, affine(s, square, k / 64, 1 / 64))]);
+  const inner = b.mul(scaled, affine(s, square, (3 * k) / 64, 1 / 64));
+  return b.add(sigma, b.mul(sigma, b.mul(affine(s, sigma, -1, 1), inner)));
 }
 
 export const gelu: Rule = (s) => [

@@ -7,9 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
+import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import { launchChromium } from '../chromium.ts';
-import { PATIENCE } from '../gestures.ts';
+import { PATIENCE, repeatUntil } from '../gestures.ts';
 
 const run = promisify(execFile);
 
@@ -157,6 +157,25 @@ export class VsCodeHost {
   /** The path of a file of the workspace. */
   file(...parts: readonly string[]): string {
     return path.join(this.workspace, ...parts);
+  }
+
+  /** Shows a notebook of the workspace, and makes it the editor that commands are about. */
+  async show(file: string): Promise<void> {
+    await this.call(
+      `const uri = vscode.Uri.file(args.file);
+       await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(uri), { preview: false });`,
+      { file },
+    );
+  }
+
+  /** A picture of the workspace, in the Explorer. */
+  async picture(name: string): Promise<Locator> {
+    const folder = this.page.getByRole('treeitem', { name: 'images' });
+    const picture = this.page.getByRole('treeitem', { name });
+    await repeatUntil({ locator: picture }, async (limit) => {
+      if ((await folder.getAttribute('aria-expanded', limit)) !== 'true') await folder.click(limit);
+    });
+    return picture;
   }
 
   /** Sets a setting of the user's or of the folder's; undefined takes it back. */

@@ -52,9 +52,6 @@ describeInVsCode('interrupts and crashes', (fixture) => {
     assert.match(outputs[0]!.text, message);
   }
 
-  const progress = () =>
-    until('progress is shown', async () => /\|.*\d+\/\d+/.test((await notebook.last()).outputs[0]?.text ?? ''));
-
   for (const [what, code] of Object.entries(STATES)) {
     it(`stops ${what}, and keeps the variables`, async () => {
       const file = path.join(fixture().home, `${what.replaceAll(' ', '-')}.begun`);
@@ -70,7 +67,7 @@ describeInVsCode('interrupts and crashes', (fixture) => {
   it('stops a native run in the engine, and keeps variables and models', async () => {
     await notebook.value(`const model = await loadModel('pocket');\nmodel.id`);
     await notebook.begin(LONG);
-    await progress();
+    await notebook.progress();
     await until('the map so far is shown', async () =>
       (await notebook.last()).outputs.some(({ mimes }) => mimes.includes('image/png')),
     );
@@ -82,7 +79,7 @@ describeInVsCode('interrupts and crashes', (fixture) => {
 
   it('tells of a killed engine in one message, and the next cell works', async () => {
     await notebook.begin(LONG);
-    await progress();
+    await notebook.progress();
     const { stdout } = await execute('ps', ['-eo', 'pid=,ppid=,args=']);
     const engine = stdout
       .split('\n')

@@ -172,7 +172,7 @@ describeInVsCode('the quickstart notebook', (fixture) => {
     await notebook.begin(
       `await explain({ image: cafe, question: 'What is in the picture?', method: { name: 'igos++', iterations: 400, integrationSteps: 20 } })`,
     );
-    await until('progress is shown', async () => /\|.*\d+\/\d+/.test((await notebook.last()).outputs[0]?.text ?? ''));
+    await notebook.progress();
     await pictureOfTheEnd('progress');
     await notebook.interrupt();
     const { success, outputs } = await notebook.over();

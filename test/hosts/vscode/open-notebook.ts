@@ -50,12 +50,8 @@ export class OpenNotebook {
   }
 
   /** Makes it the editor that commands are about. */
-  async show(): Promise<void> {
-    await this.host.call(
-      `const uri = vscode.Uri.file(args.file);
-       await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(uri), { preview: false });`,
-      { file: this.file },
-    );
+  show(): Promise<void> {
+    return this.host.show(this.file);
   }
 
   /** The states of its code cells. */
@@ -103,6 +99,11 @@ export class OpenNotebook {
       const last = await this.last();
       return last.success !== undefined && last;
     });
+  }
+
+  /** Waits until the last cell shows how far its work is. */
+  async progress(): Promise<void> {
+    await until('progress is shown', async () => /\|.*\d+\/\d+/.test((await this.last()).outputs[0]?.text ?? ''));
   }
 
   /** Puts a code cell at the end, runs it, and waits until it is over. */

@@ -9,17 +9,10 @@ import { kernelLabel } from './open-notebook.ts';
 describeInVsCode(
   'a folder that is not trusted',
   (fixture) => {
-    const show = (name: string) =>
-      fixture().host.call(
-        `const uri = vscode.Uri.file(args.file);
-         await vscode.window.showNotebookDocument(await vscode.workspace.openNotebookDocument(uri));`,
-        { file: fixture().host.file(name) },
-      );
-
     it('shows explanations', async () => {
       const { host, screenshot } = fixture();
       assert.equal(await host.call<boolean>('return vscode.workspace.isTrusted'), false);
-      await show('executed.ipynb');
+      await host.show(host.file('executed.ipynb'));
       await host.outputs.locator('.heat').first().waitFor();
       assert.equal(
         await host.call<boolean>(`return vscode.extensions.getExtension('lvlm-lens.lvlm-lens').isActive`),
@@ -55,11 +48,7 @@ describeInVsCode(
 
     it('does not offer to explain an image', async () => {
       const { host } = fixture();
-      const images = host.page.getByRole('treeitem', { name: 'images' });
-      const image = host.page.getByRole('treeitem', { name: 'banana.png' });
-      await repeatUntil({ locator: image }, async (limit) => {
-        if ((await images.getAttribute('aria-expanded', limit)) !== 'true') await images.click(limit);
-      });
+      const image = await host.picture('banana.png');
       const menu = host.page.locator('.monaco-menu .action-menu-item');
       await repeatUntil({ locator: menu.filter({ hasText: 'Copy Path' }) }, (limit) =>
         image.click({ button: 'right', ...limit }),
@@ -80,13 +69,13 @@ describeInVsCode(
 
     it('offers the kernel once the folder is trusted', async () => {
       const { host } = fixture();
-      await show('quickstart.ipynb');
+      await host.show(host.file('quickstart.ipynb'));
       await host.begin('workbench.trust.manage');
       const trust = host.page.getByRole('button', { name: 'Trust', exact: true });
       await repeatUntil({ locator: host.page.getByText('You trust this folder').filter({ visible: true }) }, (limit) =>
         trust.first().click(limit),
       );
-      await show('quickstart.ipynb');
+      await host.show(host.file('quickstart.ipynb'));
       await kernelLabel(host).waitFor();
     });
   },

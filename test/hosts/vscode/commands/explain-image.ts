@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict';
-import { accept, chooseFromMenu, repeatUntil, until } from '../../gestures.ts';
+import { accept, chooseFromMenu, until } from '../../gestures.ts';
 import type { TestOfCommand } from './test-of-command.ts';
 
 /** From the context menu of a picture to its explanation. */
 export const explainImage: TestOfCommand = async ({ host, screenshot }) => {
-  const images = host.page.getByRole('treeitem', { name: 'images' });
-  const image = host.page.getByRole('treeitem', { name: 'banana.png' });
-  await repeatUntil({ locator: image }, async (limit) => {
-    if ((await images.getAttribute('aria-expanded', limit)) !== 'true') await images.click(limit);
-  });
-  await chooseFromMenu(image, 'Explain This Image…');
+  await chooseFromMenu(await host.picture('banana.png'), 'Explain This Image…');
   await accept(host.page, 'Explain banana.png', 'Which object is left of the banana?');
   await host.page.getByText('comes with LVLM Lens').first().waitFor();
   await screenshot('choose-model');
