@@ -6,6 +6,7 @@ import {
   PLACES,
   comparisonDocument,
   crowdedDocument,
+  encodersDocument,
   explanationDocument,
   noDependenceDocument,
   selectionDocument,
@@ -65,6 +66,9 @@ const DOCUMENTS: Readonly<Record<string, readonly [make: () => Promise<LensDocum
   'a comparison': [comparisonDocument, HOSTS.dark],
   'a comparison in high contrast': [comparisonDocument, HOSTS['VS Code high contrast']],
   'no dependence': [noDependenceDocument, HOSTS.dark],
+  ...Object.fromEntries(
+    Object.entries(HOSTS).map(([name, host]) => [`two encoders, ${name}`, [encodersDocument, host] as const]),
+  ),
   'a selection': [selectionDocument, HOSTS.light],
   'a narrow view': [explanationDocument, { width: 340 }],
   'a narrow comparison': [comparisonDocument, { width: 340 }],

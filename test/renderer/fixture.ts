@@ -256,6 +256,18 @@ export async function explanationDocument(): Promise<LensDocument> {
 }
 
 /** An answer that owes nothing to the image. */
+/** Of a model with two encoders, of which `low` contributed three times as much. */
+export async function encodersDocument(): Promise<LensDocument> {
+  const lens = await explanationDocument();
+  const [only] = lens.explanations;
+  const map = only!.maps[1]!;
+  const encoders = [
+    { name: 'low', width: 96, height: 96, contribution: 6, drop: 4, dropTop: 2.5, map },
+    { name: 'high', width: 192, height: 192, contribution: 2, drop: 1, dropTop: 0.25, map },
+  ];
+  return { ...lens, explanations: [{ ...only!, encoders }] };
+}
+
 export async function noDependenceDocument(): Promise<LensDocument> {
   const words: readonly Word[] = [
     { text: 'A', llr: 0.02, reason: 'stop word' },

@@ -9,6 +9,7 @@ import {
   comparisonDocument,
   drawStreet,
   explanation,
+  encodersDocument,
   explanationDocument,
   hostileTextDocument,
 } from './fixture.ts';
@@ -235,14 +236,7 @@ describe('the proof, comparing, saving and copying, in Chromium', function () {
     });
 
     it('says what each encoder contributed, with a map of each', async () => {
-      const lens = await explanationDocument();
-      const [only] = lens.explanations;
-      const map = only!.maps[1]!;
-      const encoders = [
-        { name: 'low', width: 96, height: 96, contribution: 6, drop: 4, dropTop: 2.5, map },
-        { name: 'high', width: 192, height: 192, contribution: 2, drop: 1, dropTop: 0.25, map },
-      ];
-      page = await stage(browser, script, { ...lens, explanations: [{ ...only!, encoders }] });
+      page = await stage(browser, script, await encodersDocument());
       await page.locator('.encoders summary').click();
       const cells = await texts(page, '.contributions tbody td');
       assert.deepEqual(cells, ['96 × 96 px', '75 %', '4', '2.5', '192 × 192 px', '25 %', '1', '0.25']);
@@ -253,7 +247,7 @@ describe('the proof, comparing, saving and copying, in Chromium', function () {
         'the map is drawn',
       );
       await page.context().close();
-      page = await stage(browser, script, lens);
+      page = await stage(browser, script, await explanationDocument());
       assert.equal(await page.locator('.encoders').count(), 0);
     });
   });

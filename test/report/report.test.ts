@@ -13,6 +13,7 @@ import {
   comparisonDocument,
   drawStreet,
   explanation,
+  encodersDocument,
   explanationDocument,
   hostileTextDocument,
   largeDocument,
@@ -259,12 +260,7 @@ describe('Markdown', () => {
   });
 
   it('tells what each encoder contributed', async () => {
-    const lens = await explanationDocument();
-    const encoders = [
-      { name: 'low', width: 96, height: 96, contribution: 3, drop: 4, dropTop: 2.5 },
-      { name: 'high', width: 192, height: 192, contribution: 1, drop: 1, dropTop: 0.25 },
-    ];
-    const text = markdown({ ...lens, explanations: [{ ...lens.explanations[0]!, encoders }] });
+    const text = markdown(await encodersDocument());
     assert.match(text, /^\*\*What each encoder contributed\*\*$/m);
     assert.match(text, /^\| low \| 96 × 96 px \| 75 % \| 4 \| 2\.5 \|$/m);
   });

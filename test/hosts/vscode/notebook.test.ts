@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Locator } from 'playwright-core';
 import { MIME_TYPE } from '../../../kernel/document.ts';
 import { joinLines, parseNotebook, type CodeCell } from '../../../kernel/jupyter/notebook.ts';
+import { skipBecause } from '../../skip.ts';
 import { accept, PATIENCE, until } from '../gestures.ts';
+import { jupyterHost, runProgram } from '../jupyter-host.ts';
 import { describeInVsCode } from './fixture.ts';
 import { OpenNotebook } from './open-notebook.ts';
 
@@ -14,6 +16,18 @@ const THEMES: Readonly<Record<string, string>> = {
   'high-contrast': 'Default High Contrast',
   'high-contrast-light': 'Default High Contrast Light',
 };
+
+/** Of each output of a saved notebook: its type, and the text or the kinds of data that it has. */
+async function outputsOf(file: string): Promise<readonly string[]> {
+  const { cells } = parseNotebook(await readFile(file, 'utf8'), file).notebook;
+  return cells.flatMap((cell) =>
+    (cell.cell_type === 'code' ? cell.outputs : []).map((output) => {
+      if (output.output_type === 'stream') return `stream: ${joinLines(output.text)}`;
+      if (output.output_type === 'error') return `error: ${output.ename}`;
+      return `${output.output_type}: ${Object.keys(output.data).sort().join(', ')}`;
+    }),
+  );
+}
 
 /** What all other tests build on. */
 const RUNS_ALL = 'offers the kernel, and runs all cells';
@@ -216,5 +230,24 @@ describeInVsCode('the quickstart notebook', (fixture) => {
     await heat().waitFor();
     await chips().first().waitFor();
     await notebook.close();
+  });
+
+  it('saves what Jupyter executes, with the same outputs', async function () {
+    const jupyter = await jupyterHost();
+    if ('missing' in jupyter) skipBecause(this, 'VS Code: a saved notebook in Jupyter', jupyter.missing);
+    const { host } = fixture();
+    const written = await OpenNotebook.make(host, 'saved.ipynb');
+    await written.value("console.log('a line');\n6 * 7");
+    await written.value(
+      "await explain({ image: 'images/banana.png', question: 'What is there?', method: 'grad-cam' })",
+    );
+    await written.call(`await notebook.save()`);
+    await written.close();
+    const args = ['nbconvert', '--to', 'notebook', '--execute', '--output', 'executed-again.ipynb', written.file];
+    const { code, output } = await runProgram(jupyter, 'jupyter', args, { cwd: host.workspace });
+    assert.equal(code, 0, output);
+    const [ours, theirs] = await Promise.all([outputsOf(written.file), outputsOf(host.file('executed-again.ipynb'))]);
+    assert.equal(ours.length, 3);
+    assert.deepEqual(theirs, ours);
   });
 });
