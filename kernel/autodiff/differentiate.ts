@@ -75,7 +75,7 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Read
     }),
   );
   options.also?.(b, result);
-  recomputeAttention(graph, forwardCount);
+  recomputeAttention(graph, forwardCount, options.keptBytes);
   spreadAgain(graph, forwardCount);
   return result;
 }

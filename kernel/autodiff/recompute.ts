@@ -5,8 +5,9 @@ import { zeroAfter } from './after.ts';
 
 /** Attention matrices from this many bytes on are computed again rather than kept. */
 const LARGE_BYTES = 8 << 20;
-/** Together, those that are kept take at most this share of what the weights take. */
-const KEPT_SHARE = 1 / 4;
+/** Together, those that are kept take at most so many bytes or, where that is more, this share of what the weights take. */
+const KEPT_BYTES = 256 << 20;
+const KEPT_SHARE = 1 / 5;
 /** A chain is worth it where what it starts from is this many times smaller than what it makes. */
 const SMALLER = 4;
 
@@ -20,7 +21,7 @@ const BETWEEN = new Set(['Add', 'Sub', 'Mul', 'Div', 'Where', 'Tanh', 'Cast', 'I
  * 2022, arXiv 2205.14135). Some are kept all the same, those of the last layers, which the backward pass reads first: the very first
  * would be there again before anything else is given back.
  */
-export function recomputeAttention(graph: Graph, from: number): void {
+export function recomputeAttention(graph: Graph, from: number, keptBytes = affordable(graph)): void {
   const makers = producers(graph);
   const forward = new Set(graph.nodes.slice(0, from));
   const readers = consumers(graph);
@@ -28,7 +29,7 @@ export function recomputeAttention(graph: Graph, from: number): void {
   const backward = graph.nodes.slice(from);
   graph.nodes = graph.nodes.slice(0, from);
   const again = new Map<string, string>();
-  let room = [...graph.constants.values()].reduce((sum, constant) => sum + constantBytes(constant), 0) * KEPT_SHARE;
+  let room = keptBytes;
   for (const node of backward) {
     for (const [i, input] of node.inputs.entries()) {
       const softmax = makers.get(input);
@@ -47,6 +48,11 @@ export function recomputeAttention(graph: Graph, from: number): void {
     }
     graph.nodes.push(node);
   }
+}
+
+function affordable(graph: Graph): number {
+  const weights = [...graph.constants.values()].reduce((sum, constant) => sum + constantBytes(constant), 0);
+  return Math.max(KEPT_BYTES, weights * KEPT_SHARE);
 }
 
 /** The nodes from the product of two small values to a large softmax, in order; undefined where this is no such thing. */

@@ -145,7 +145,8 @@ function tanhGeluSlope(s: Site): string {
   const { b } = s;
   const x = s.x();
   const k = 0.044715;
-  const scaled = b.scale(x, 128 * Math.sqrt(2 / Math.PI));
+  // One pass for both products: `scale` would put one behind each.
+  const scaled = b.op('Mul', [x, b.scalar(128 * Math.sqrt(2 / Math.PI), x)]);
   const square = b.mul(x, x);
   const sigma = b.op('Sigmoid', [b.mul(scaled, affine(s, square, k / 64, 1 / 64))]);
   const inner = b.mul(scaled, affine(s, square, (3 * k) / 64, 1 / 64));
