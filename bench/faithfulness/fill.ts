@@ -6,6 +6,8 @@ import { measure } from './measure.ts';
 import { plan } from './plan.ts';
 import { append, gathered, keyOf, optionsHash } from './records.ts';
 import { Scenes } from './scenes.ts';
+import type { Asked } from './scenes.ts';
+import { TRUTH } from './truth.ts';
 
 export interface FillOptions {
   /** Stops after so many minutes; Infinity for all that is planned. */
@@ -36,7 +38,9 @@ export async function fill({ minutes, share: [mine, processes], models, settings
         scenesOf.set(model, scenes);
         for (const setting of planned.filter(({ name }) => settings?.includes(name) ?? true)) {
           let at = 0;
-          for await (const asked of scenes.first(count, ({ words }) => part !== 'words' || words !== null)) {
+          const suits = ({ words, scene }: Asked) =>
+            (part !== 'words' || words !== null) && (setting !== TRUTH || scene.evidence.length > 0);
+          for await (const asked of scenes.first(count, suits)) {
             at++;
             const options = optionsHash(setting);
             const key = { part, model, setting: setting.name, options, scene: asked.scene.file };

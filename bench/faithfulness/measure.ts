@@ -8,6 +8,7 @@ import { regionOf } from '../evidence.ts';
 import type { Setting } from './methods.ts';
 import { valuesOf } from './records.ts';
 import type { Part, SceneRecord } from './records.ts';
+import { TRUTH, truthMap, withMap } from './truth.ts';
 import type { Asked } from './scenes.ts';
 
 /** Of the deletion and insertion curves: 64 of 1024 cells a step. The paper's 52 steps rank maps alike and take three times as long. */
@@ -39,16 +40,14 @@ export const MEASURES: Readonly<Record<Part, Measure>> = {
   async map(asked, setting, model) {
     const { scene, evidence } = asked;
     const result = await explained(asked, setting, model);
-    const placed = scene.evidence.length > 0;
-    const { each } = await evaluate(result, {
-      steps: STEPS,
-      ...(placed && { truth: regionOf(scene, evidence, scene.evidence) }),
-    });
+    const truth = scene.evidence.length > 0 ? regionOf(scene, evidence, scene.evidence) : undefined;
+    const judged = setting === TRUTH ? withMap(result, truthMap(truth!)) : result;
+    const { each } = await evaluate(judged, { steps: STEPS, ...(truth && { truth }) });
     // The time of the map alone: loading, answering and selecting are the same for all.
     const { evaluations, milliseconds } = result.provenance;
     const cost = measured('cost', { ...evaluations, milliseconds: milliseconds['joint map'] ?? 0 });
     const costs = cost.map(({ name }) => name);
-    return [...each[0]!.filter(({ name }) => !costs.includes(name)), ...cost];
+    return [...each[0]!.filter(({ name }) => !costs.includes(name)), ...(setting === TRUTH ? [] : cost)];
   },
 
   async words(asked, setting, model) {

@@ -14,6 +14,7 @@ import { MAIN } from './plan.ts';
 import { compact, gathered, KEPT, kept } from './records.ts';
 import { ALPHA, METRIC_NAMES, Summary } from './summary.ts';
 import type { Comparison } from './summary.ts';
+import { TRUTH } from './truth.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/faithfulness.md', import.meta.url));
 
@@ -43,9 +44,9 @@ const FILES_BY_NAME: Readonly<Record<string, string>> = {
 /** Writes docs/faithfulness.md and its figures from what has been measured here, or else from what is kept in docs/faithfulness.json. */
 export async function writePage(): Promise<void> {
   const found = await gathered();
-  if (found !== undefined) await writeFile(KEPT, compact(found, SETTINGS));
+  if (found !== undefined) await writeFile(KEPT, compact(found, [...SETTINGS, TRUTH]));
   const records = await kept();
-  const order = SETTINGS.map(({ name }) => name);
+  const order = [...SETTINGS, TRUTH].map(({ name }) => name);
   const models = [...new Set(records.map(({ model }) => model))].sort(
     (a, b) => Number(b === MAIN) - Number(a === MAIN),
   );
@@ -184,7 +185,9 @@ function atCeiling(main: Summary, ours: string, metric: string, tests: readonly 
     return `${how} than ${setting} (${percent(theirs)}, p ${chance(corrected)})`.replace('shown than', 'shown from');
   });
   const top = mine.mean >= CEILING ? `, at the ceiling of ${percent(CEILING)}` : '';
-  return `${metric}: ${percent(mine.mean)} of ${mine.count}${top}; ${words.join(', ')}`;
+  const truth = main.estimate(TRUTH.name, metric);
+  const ruler = truth === null ? '' : `; with ${TRUTH.name} as the map ${percent(truth.mean)} of ${truth.count}`;
+  return `${metric}: ${percent(mine.mean)} of ${mine.count}${top}${ruler}; ${words.join(', ')}`;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -212,7 +215,8 @@ function besideOthers(main: Summary, ours: string): string {
 
 function tableWords(ours: string): string {
   return `Means with 95 % intervals; beneath, of how many scenes where that is not n. **Bold**: the best mean of its column. ▲ significantly better than \`${ours}\`, ▽ significantly
-worse (paired, corrected). Means over different numbers of scenes are not to be compared by eye, and the marks may: they compare on the scenes that both have. Costs are counted for one joint map; two forward evaluations of it select the tokens. Times were taken on a busy machine and are upper
+worse (paired, corrected). Means over different numbers of scenes are not to be compared by eye, and the marks may: they compare on the scenes that both have. *${TRUTH.name}*, where it was measured, is
+no method: a map of the places where the evidence is known to lie, to tell what is within reach. Costs are counted for one joint map; two forward evaluations of it select the tokens. Times were taken on a busy machine and are upper
 bounds.`;
 }
 
@@ -230,7 +234,9 @@ function table(summary: Summary, ours: string): string {
   }
   const best = new Map(
     metrics.map((metric) => {
-      const means = settings.flatMap((setting) => summary.estimate(setting, metric)?.mean ?? []);
+      const means = settings
+        .filter((setting) => setting !== TRUTH.name)
+        .flatMap((setting) => summary.estimate(setting, metric)?.mean ?? []);
       return [metric, metricRow(metric)!.better === 'higher' ? Math.max(...means) : Math.min(...means)];
     }),
   );

@@ -7,6 +7,7 @@ import { MAIN, plan } from '../../bench/faithfulness/plan.ts';
 import { compact, kept, optionsHash } from '../../bench/faithfulness/records.ts';
 import type { SceneRecord } from '../../bench/faithfulness/records.ts';
 import { METRIC_NAMES, Summary } from '../../bench/faithfulness/summary.ts';
+import { TRUTH, truthMap } from '../../bench/faithfulness/truth.ts';
 import { METHODS } from '../../kernel/attribution/methods.ts';
 
 const record = (
@@ -85,6 +86,34 @@ describe('the table of methods', () => {
     assert.equal(summary.comparisons(one, 'pointing game')[0]!.verdict, 'no difference shown');
     assert.deepEqual(summary.comparisons(one, 'insertion (blur)'), []);
     assert.ok(METRIC_NAMES.includes('deletion (noise)') && METRIC_NAMES.includes('F1-IoU'));
+  });
+
+  it('has the evidence itself as a ruler that no method is compared with', () => {
+    const [one, two] = [SETTINGS[0]!.name, SETTINGS[1]!.name];
+    const names = [one, two, TRUTH.name];
+    const records = names.flatMap((name) =>
+      Array.from({ length: 4 }, (_, i) => ({ ...record(one, `${i}.png`, { 'pointing game': 1 }), setting: name })),
+    );
+    const compared = new Summary('pocket', records, names).comparisons(one, 'pointing game');
+    assert.deepEqual(
+      compared.map(({ setting }) => setting),
+      [two],
+    );
+  });
+
+  it('draws the evidence as a map: all of it there, nothing elsewhere, the middle first', () => {
+    const [width, height] = [192, 96];
+    const data = Uint8Array.from({ length: width * height }, (_, i) => {
+      const [x, y] = [i % width, Math.floor(i / width)];
+      return Number(x >= 96 && x < 168 && y >= 24 && y < 72);
+    });
+    const { rows, cols, data: map } = truthMap({ width, height, data });
+    assert.deepEqual([rows, cols], [32, 32]);
+    // Columns 16 … 27, rows 8 … 23.
+    assert.ok(map[16 * 32 + 22]! > 0.99);
+    assert.ok(map[16 * 32 + 16]! > 0.5 && map[16 * 32 + 16]! < map[16 * 32 + 18]!);
+    assert.equal(map[16 * 32 + 8], 0);
+    assert.equal(map[31 * 32 + 22], 0);
   });
 
   it('says why a method gives nothing', () => {

@@ -1,0 +1,42 @@
+import { smoothed } from '../../kernel/attribution/smoothing.ts';
+import type { Mask } from '../../kernel/attribution/scorer.ts';
+import { ExplanationResult } from '../../kernel/index.ts';
+import type { PixelMask } from '../../kernel/metrics/pointing-game.ts';
+import { encodedMap } from '../../kernel/saliency-bytes.ts';
+import type { Setting } from './methods.ts';
+
+/**
+ * No method but a ruler: the places where the evidence is known to lie, as a map. Where deleting even these does not change an answer, no map can be
+ * blamed for not changing it.
+ */
+export const TRUTH: Setting = {
+  name: 'the evidence itself',
+  // Whose answer and tokens are taken; its map is not.
+  method: 'input-x-gradient',
+  preset: 'default',
+  options: { cells: 32, smoothing: 1.5 },
+  source: 'test/evidence',
+};
+
+const { cells, smoothing } = TRUTH.options as { cells: number; smoothing: number };
+
+/** A map of the share of each cell that a region covers, smoothed so that what lies well inside comes first, as a map of `lens` is. */
+export function truthMap({ width, height, data }: PixelMask): Mask {
+  const covered = new Float32Array(cells * cells);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor((y * cells) / height);
+    for (let x = 0; x < width; x++) covered[row * cells + Math.floor((x * cells) / width)]! += data[y * width + x]!;
+  }
+  const whole = (width * height) / (cells * cells);
+  return smoothed({ rows: cells, cols: cells, data: covered.map((count) => count / whole) }, smoothing);
+}
+
+/** An explanation with another joint map. */
+export function withMap(result: ExplanationResult, map: Mask): ExplanationResult {
+  const { explanation, document } = result;
+  const maps = explanation.maps.map((each) => (each.role === 'joint' ? { ...each, ...encodedMap(map) } : each));
+  return new ExplanationResult(
+    { ...document, explanations: [{ ...explanation, maps }] },
+    { source: result.source!, modelName: result.modelName! },
+  );
+}
