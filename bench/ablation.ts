@@ -33,6 +33,7 @@ const SETTINGS: Readonly<Record<string, MethodChoice>> = {
   '10 iterations, 1 place': { name: 'lens', iterations: 10, integrationSteps: 1 },
   '3 iterations': { name: 'lens', iterations: 3 },
   'no smoothing': { name: 'lens', smoothing: 0 },
+  'smoothing over edges': { name: 'lens', smoothing: 1.5, tolerance: 0 },
   'no contrast': { name: 'lens', knee: 0 },
   'igos+ paper': { name: 'igos+', preset: 'paper' },
 };

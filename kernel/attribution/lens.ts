@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { resampled } from './bilinear.ts';
 import { contrasted } from './contrast.ts';
 import { goldenAlphas, integratedScores } from './integrated-score.ts';
+import { jointBilateral } from './joint-bilateral.ts';
 import { complement, filledMask, mapMask, narrowed } from './mask.ts';
 import type { AttributionMethod } from './method.ts';
 import { pixelNoise } from './noise-seed.ts';
@@ -37,6 +38,8 @@ export interface LensOptions {
   readonly noise: number;
   /** σ of the Gaussian that smooths the finished map, in cells. */
   readonly smoothing: number;
+  /** How different what two cells show may look, in normalised pixel units, for one to smooth the other; 0: looks do not matter. */
+  readonly tolerance: number;
   /** The saliency, as a share of the greatest, that becomes one half; 0 leaves the map as it is. See `contrasted`. */
   readonly knee: number;
 }
@@ -53,7 +56,8 @@ const DEFAULTS: Readonly<LensOptions> = {
   l1: 1,
   l3: 10,
   noise: 0.2,
-  smoothing: 1.5,
+  smoothing: 2.5,
+  tolerance: 0.15,
   knee: 0.3,
 };
 
@@ -65,13 +69,14 @@ const DEFAULTS: Readonly<LensOptions> = {
  *     S_del = 1/K Σ_k S(φ_b(α_k·M)),   S_ins = 1/K Σ_k S(φ_b(1 − α_k·M)),   φ_b(M) = image·M + b·(1 − M)
  *     v_i = β·v_{i−1} + ∇L_i(M),   M ← clip(M − η·v_i/max|v_i|, 0, 1)
  *
- * and the map is `r·contrasted(G_σ * mean_i(1 − M_i))`. r is the range of the tokens' mean probability over all that was evaluated on the way: of a
+ * and the map is `r·contrasted(JBF(mean_i(1 − M_i)))`, with JBF the joint bilateral filter (`jointBilateral`). r is the range of the tokens' mean probability over all that was evaluated on the way: of a
  * word that stays likely whatever is taken away the map is low everywhere, so that maps of one answer can be compared. What differs from iGOS+ and why (docs/lens.md has each one's effect):
  * - S is the tokens' log-odds. Of an answer that the model is sure of, log p has no slope where the mask starts.
  * - Baselines alternate, so that M cannot fit what one of them happens to look like.
  * - α_k lie in the K-ths of (0, 1] where the golden ratio's sequence puts them, elsewhere in each iteration: together the few
  *   evaluations cover the path as evenly as many would.
  * - Steps have a given size, so that few are enough whatever the gradient's scale, and the mean of all masks has no ties where the last one saturates.
+ * - The map is smoothed within what looks alike, so that its heat stays on the object.
  *
  * A token's map takes `startedIterations` and is narrowed to the joint map after the first. The joint map costs
  * 2 · integrationSteps · iterations gradient evaluations: 20.
@@ -97,6 +102,7 @@ export const lens: AttributionMethod<LensOptions> = {
     l3: z.number().min(0).max(1e6),
     noise: z.number().min(0).max(10),
     smoothing: z.number().min(0).max(16),
+    tolerance: z.number().min(0).max(100),
     knee: z.number().min(0).max(1),
   }),
   defaults: DEFAULTS,
@@ -112,8 +118,12 @@ export const lens: AttributionMethod<LensOptions> = {
     let sum = filledMask(maskSize, maskSize, 0);
     const range = new Range();
     const finished = (saliency: Mask): Mask => {
-      const map = contrasted(smoothed(saliency, options.smoothing), options.knee);
-      return mapMask(map, (value) => value * range.width);
+      const { smoothing, tolerance, knee } = options;
+      const within = smoothing > 0 && tolerance > 0;
+      const smooth = within
+        ? jointBilateral(saliency, scorer.image, smoothing, tolerance)
+        : smoothed(saliency, smoothing);
+      return mapMask(contrasted(smooth, knee), (value) => value * range.width);
     };
 
     for (let i = 0; i < iterations; i++) {
