@@ -301,6 +301,14 @@ describe('lens', () => {
     assert.equal(await most(Float32Array.of(0, 0, 1)), 0, 'nothing changes it');
   });
 
+  it('keeps its heat on what it looks at, where that has an edge', async () => {
+    const energy = async (tolerance: number) =>
+      energyIn(await attribute(toy(), FIRST, { name: 'lens', smoothing: 2.5, tolerance }), LEFT);
+    const [within, across] = [await energy(0.15), await energy(0)];
+    assert.ok(within > 0.97, `${within} lies in the region`);
+    assert.ok(across < 0.9, `${across} does where edges do not matter`);
+  });
+
   it('takes its baselines in turn; own is the scorer’s', async () => {
     const asked: (string | undefined)[][] = [];
     const scorer = toy();
