@@ -10,7 +10,7 @@ from PIL import Image
 from . import tokens
 from .questions import KINDS, NUMBERS, OPPOSITE, PLACES, SIDES, Item, ask, direction
 from .sight import Sight
-from .world import COLOURS, GRID, NAMES, SIGN, SIZE, WORDS, Scene, scene
+from .world import COLOURS, GRID, NAMES, SIGN, SIZE, WORDS, Scene, Thing, scene
 
 LENGTH = 208
 WEIGHTS = {"describe": 1.8, "relation": 2.4, "count": 1.3, "existence": 0.7, "position": 1.7, "background": 0.25, "reading": 0.9,
@@ -25,8 +25,8 @@ HEADS = {"what": COUNT, "left": COUNT, "right": COUNT, "above": COUNT, "below": 
 VERDICTS = [*SIDES, "first", "second", "yes", "no", *NUMBERS, *sum(PLACES, [])]
 # Labels that only the whole picture tells: a tile shows neither all neighbours nor all others of a kind.
 OF_THE_WHOLE = ["left", "right", "above", "below", "same", "rank"]
-# A sign's text is learned only from a view that holds nearly all of it.
-OF_ALL_OF_IT = ["word", "tens", "ones"]
+# A sign's word is learned only from a tile that holds so much of it, a digit from one that holds nearly all of that digit.
+HALF, NEARLY = 0.45, 0.8
 BLURS = (1, 2, 3)
 
 
@@ -92,6 +92,11 @@ def dense(s: Scene, grid: int = GRID) -> tuple[np.ndarray, np.ndarray]:
     return labels, place
 
 
+def tall(t: Thing, y: float, side: float) -> float:
+    """How much of an object's height lies between y and y + side."""
+    return max(0, min(t.box[1] + t.box[3], y + side) - max(t.box[1], y)) / t.box[3]
+
+
 def dense_of_tiles(s: Scene, k: int) -> tuple[np.ndarray, np.ndarray]:
     """What `dense` gives, for each of k x k tiles: [k * k, heads, 144] and [k * k, 144, 3], where -1 to 1 is the tile."""
     labels, place = dense(s, k * GRID)
@@ -110,8 +115,15 @@ def dense_of_tiles(s: Scene, k: int) -> tuple[np.ndarray, np.ndarray]:
         if t.name == SIGN:
             for i in range(k * k):
                 y, x = i // k * side, i % k * side
-                if (s.owner[y : y + side, x : x + side] == t.id).sum() < 0.95 * t.area:
-                    labels[i, [ROW[h] for h in OF_ALL_OF_IT]] = -1
+                shown = (s.owner[y : y + side, x : x + side] == t.id).sum() / t.area
+                if shown < HALF:
+                    labels[i, ROW["word"]] = -1
+                for digit, (_, x0, x1, _) in zip(["ones", "tens"], s.glyphs[::-1]):
+                    within = max(0, min(x1, x + side) - max(x0, x)) / (x1 - x0)
+                    if within < NEARLY or tall(t, y, side) < NEARLY:
+                        labels[i, ROW[digit]] = -1
+                if len(s.glyphs) == 1:
+                    labels[i, ROW["tens"]] = np.where(labels[i, ROW["ones"]] < 0, -1, labels[i, ROW["tens"]])
     return labels, place
 
 
@@ -124,8 +136,8 @@ def supervision(s: Scene, k: int) -> tuple[np.ndarray, ...]:
     lined = np.pad(labels.reshape(-1, GRID, GRID), ((0, 0), (0, 0), (0, 1)), constant_values=-1).reshape(len(HEADS), -1)
     spots = np.pad(place.reshape(GRID, GRID, 3), ((0, 0), (0, 1), (0, 0))).reshape(-1, 3)
     if s.side > SIZE:
-        # In the whole picture they need only be counted off: what they are is learned from the tiles.
-        labels[[i for h, i in ROW.items() if h not in ("colour", "rank")]] = -1
+        # In the whole picture they need only be counted off, and those alike found: what they are is learned from the tiles.
+        labels[[i for h, i in ROW.items() if h not in ("colour", "rank", "same")]] = -1
     tiled, placed = dense_of_tiles(s, k)
     return (np.concatenate([labels[None], tiled]), np.concatenate([place[None], placed]),
             np.concatenate([labels, lined], 1), np.concatenate([place, spots]))

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 # Block and head of the decoder that learn to look from a name to what it names.
 FINDER = (1, 2)
+# Block, from the last, and head that learn to look at an object before it is named.
+POINTER = (-2, 4)
 
 
 @dataclass(frozen=True)
@@ -220,14 +222,16 @@ class Decoder(nn.Module):
 
 class States(NamedTuple):
     """What training supervises: `last` [b, t, d] at the questions' tokens, before the final norm; the `stages` of the encoder; `features`
-    [b, n, d], the image tokens; `image` [b, n, d] these after the decoder's first block; `found` [b, t, p + n] the scores of the head `FINDER`;
-    `after` [b, t, d] at the questions' tokens after its block, and `late` [b, t, d] before the last."""
+    [b, n, d], the image tokens; `image` [b, n, d] these after the decoder's first block, `ranked` [b, n, d] after the finder's; `found` and `pointed`
+    [b, t, p + n] the scores of the heads `FINDER` and `POINTER`; `after` [b, t, d] at the questions' tokens after its block, and `late` [b, t, d] before the last."""
 
     last: Tensor
     stages: list[Tensor]
     features: Tensor
     image: Tensor
+    ranked: Tensor
     found: Tensor
+    pointed: Tensor
     after: Tensor
     late: Tensor
 
@@ -273,16 +277,18 @@ class Pocket(nn.Module):
             q, k, v = block.project(x, cos, sin)
             if i == FINDER[0]:
                 found = q[:, FINDER[1], m:] @ k[:, FINDER[1], :m].transpose(1, 2)
+            if i == len(d.blocks) + POINTER[0]:
+                pointed = q[:, POINTER[1], m:] @ k[:, POINTER[1], :m].transpose(1, 2)
             mixed = torch.cat([block.attend(q[:, :, :m], k[:, :, :m], v[:, :, :m], causal), block.attend(q[:, :, m:], k, v, bias)], 1)
             x = block.finish(x, mixed)
             if i == 0:
                 placed = x[:, len(prefix) : m]
             if i == FINDER[0]:
-                after = x[:, m:]
+                ranked, after = x[:, len(prefix) : m], x[:, m:]
         last = d.blocks[-1]
         q, k, v = last.project(x, cos, sin)
         end = last.finish(x[:, m:], last.attend(q[:, :, m:], k, v, bias))
-        return States(end, stages, features, placed, found, after, x[:, m:])
+        return States(end, stages, features, placed, ranked, found, pointed, after, x[:, m:])
 
     def empty(self, batch: int) -> list[Tensor]:
         """A cache of length 0."""

@@ -35,7 +35,7 @@ CHECKPOINTS = Path(__file__).parent / "checkpoints"
 WEIGHT = {
     "answers": 1.0, "what": 1.0, "left": 0.2, "right": 0.2, "above": 0.2, "below": 0.2, "same": 0.4, "rank": 0.3, "word": 0.3, "tens": 0.3,
     "ones": 0.3, "glyph": 0.5, "colour": 0.1, "place": 1.5, "named": 0.5, "named_many": 0.5, "found": 0.5, "many": 0.5, "where": 1.0, "verdict": 1.0,
-    "lies": 1.0, "beside": 1.0,
+    "lies": 1.0, "beside": 1.0, "order": 0.5, "pointed": 0.5,
 }
 # Tokens of the names of the dense label "what", in singular and plural.
 NAMING = {"named": [tokens.ids(" " + n)[0] for n in [*NAMES, SIGN]], "named_many": [tokens.ids(" " + plural(n))[0] for n in [*NAMES, SIGN]]}
@@ -55,17 +55,18 @@ class Trainee(nn.Module):
         self.model = model
         self.dense = nn.ModuleList(nn.Linear(width, sum(HEADS.values()) + 3) for width in model.vision.widths)
         self.lies = nn.Linear(c.width, 2)
+        self.order = nn.Linear(c.width, HEADS["rank"] + HEADS["same"])
         self.probe = nn.Linear(c.width, 7)
         self.beside = nn.Linear(c.width, len(SIDES) * COUNT)
         self.judge = nn.Linear(c.width, len(VERDICTS))
         # Zeros ask nothing of a model that has learned before, until the heads have learned to read it.
-        for head in (*self.dense, self.lies, self.probe, self.beside, self.judge):
+        for head in (*self.dense, self.lies, self.order, self.probe, self.beside, self.judge):
             nn.init.zeros_(head.weight)
 
     def forward(self, *inputs) -> tuple:
         s = self.model.packed(*inputs)
         dense = [head(seen) for head, seen in zip(self.dense, s.stages)]
-        return s, dense, self.lies(s.image), self.probe(s.after), self.beside(s.late), self.judge(s.late)
+        return s, dense, self.lies(s.image), self.order(s.ranked), self.probe(s.after), self.beside(s.late), self.judge(s.late)
 
 
 def mask(pair: Tensor, before: int, dtype: torch.dtype) -> Tensor:
@@ -121,6 +122,31 @@ def lookup_losses(model: Pocket, ids: Tensor, first: int, states: States, probe:
     return losses
 
 
+def order_losses(order: Tensor, names: Tensor) -> dict[str, Tensor]:
+    """Of each image token knowing which object from the left it shows, and how many there are like it."""
+    losses = [
+        F.cross_entropy(piece[known].float(), names[:, ROW[name]][known])
+        for name, piece in zip(("rank", "same"), order.split([HEADS["rank"], HEADS["same"]], 2))
+        if (known := names[:, ROW[name]] >= 0).any()
+    ]
+    return {"order": sum(losses)} if losses else {}
+
+
+def pointing_losses(ids: Tensor, target: Tensor, pair: Tensor, kind: Tensor, first: int, pointed: Tensor, names: Tensor) -> dict[str, Tensor]:
+    """Of looking, before a name is spoken, at what is to be named; in a description also before its number. `first` tokens stand before the image."""
+    spoken = NAMED[target.clamp(min=0)] * (target >= 0)
+    before = F.pad(spoken[:, 1:], (0, 1)) * (pair == F.pad(pair[:, 1:], (0, 1), value=-1)) * (kind == KINDS.index("describe")) * (target >= 0)
+    label = torch.where(spoken > 0, spoken, before)
+    rows = label.nonzero(as_tuple=True)
+    patches = names[:, 0][rows[0]] == label[rows][:, None]
+    seen = patches.any(1)
+    if not seen.any():
+        return {}
+    scores = pointed[rows][seen].float()
+    columns = F.pad(patches[seen], (first, 0))
+    return {"pointed": (scores.logsumexp(1) - scores.masked_fill(~columns, -1e9).logsumexp(1)).mean()}
+
+
 def exact_match(batch: Batch, wrong: np.ndarray) -> dict[str, list[bool]]:
     """Of each kind's questions on pictures that can be seen, which were answered without a wrong token. `wrong` [b, t]."""
     seen = (batch.pair >= 0) & (batch.names[:, 0].max(1) >= 0)[:, None]
@@ -145,7 +171,7 @@ def loss(trainee: Trainee, variant: Variant, batch: Batch, noise: torch.Generato
     learning = objects(labels).any(1)
     prefix = torch.tensor(tokens.prefix())
     bias = mask(pair, len(prefix) + model.config.tokens, dtype)
-    states, dense, lying, probe, beside, judged = trainee(views, learning, prefix, ids, positions, bias)
+    states, dense, lying, order, probe, beside, judged = trainee(views, learning, prefix, ids, positions, bias)
 
     at = target >= 0
     logits = model.decoder.head(states.last[at]).float()
@@ -160,11 +186,12 @@ def loss(trainee: Trainee, variant: Variant, batch: Batch, noise: torch.Generato
             losses |= {k: losses.get(k, 0) + v for k, v in encoder_losses(stage, *known[stage.shape[1]], variant.empty).items()}
     inside = ~lies[:, 0].isnan()
     losses["lies"] = (lying[:, inside].float() - lies[inside]).abs().mean()
+    losses |= order_losses(order, names) | pointing_losses(ids, target, pair, torch.from_numpy(batch.kind), len(prefix), states.pointed, names)
     losses |= lookup_losses(model, ids, len(prefix), states, probe, beside, names, spots)
     # At the end of the question the judgement is made, one block before the answer.
     judging = (verdict >= 0) & (names[:, 0].amax(1) >= 0)[:, None]
     losses["verdict"] = F.cross_entropy(judged[judging].float(), verdict[judging])
-    total = sum(WEIGHT[name] * value for name, value in losses.items())
+    total = sum(WEIGHT[name] * (variant.answers if name == "answers" else 1) * value for name, value in losses.items())
 
     wrong = np.zeros(target.shape)
     wrong[at.numpy()] = (logits.argmax(-1) != target[at]).numpy()
@@ -196,6 +223,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fresh", action="store_true", help="ignore checkpoints")
     parser.add_argument("--exported", action="store_true", help="start from the model's exported weights, where there is no checkpoint")
+    parser.add_argument("--heads", type=int, default=0, help="for so many steps only the heads learn that training alone needs")
     parser.add_argument("--rate", type=float, help="highest learning rate (default: the model's)")
     parser.add_argument("--batch", type=int, help="scenes in a step (default: the model's)")
     parser.add_argument("--precision", choices=PRECISIONS, default="bfloat16", help="of the passes")
@@ -215,6 +243,7 @@ def main() -> None:
     average = copy.deepcopy(master.model)
     print("parameters", sum(p.numel() for p in master.model.parameters()), flush=True)
     params, quick = ([p for p in m.parameters() if p.requires_grad] for m in (master, fast))
+    exported = [p for p in fast.model.parameters() if p.requires_grad]
     optimizers = optimizers_of(master, variant)
     step, before = 0, 0.0
     last = CHECKPOINTS / f"{o.model}.pt"
@@ -242,6 +271,8 @@ def main() -> None:
             torch._foreach_copy_(quick, params)
         for p in quick:
             p.grad = None
+        for p in exported:
+            p.requires_grad_(step >= o.heads)
         value, seen = loss(fast, variant, batch, noise.manual_seed(step))
         value.backward()
         for p, q in zip(params, quick):

@@ -41,6 +41,8 @@ class Variant:
     empty: float = 1.0
     # How much a token of the answer counts, by the kind of its question (default: 1)
     emphasis: Mapping[str, float] = field(default_factory=lambda: EMPHASIS)
+    # How much answers count beside the other losses
+    answers: float = 1.0
     # Of the averaged weights, what each step keeps
     average: float = 0.998
     # How a graph's weights are stored in its file
@@ -51,9 +53,9 @@ VARIANTS = {
     "pocket": Variant(Pocket),
     "pocket-tiles": Variant(
         Tiles, lambda: tiled(trained("pocket")), Sight(scales=(SMALL, SMALL, 1), tiles=2),
-        slow={"vision": 0.25, "decoder": 0.5}, rate=1.2e-3, warmup=60, batch=8, average=0.995,
+        frozen=("vision.stem", "vision.position"), slow={"vision": 0.4, "decoder": 0.5}, rate=1.2e-3, warmup=60, batch=8, average=0.995, answers=3.0,
         # What must be gathered from several tiles
-        emphasis={"describe": 3.0, "relation": 3.0, "size": 3.0, "yesno": 2.0, "position": 2.0, "knowledge": 0.5, "background": 0.5},
+        emphasis={"describe": 4.0, "relation": 3.0, "size": 3.0, "reading": 2.0, "yesno": 2.0, "position": 2.0, "knowledge": 0.5, "background": 0.5},
     ),
     "pocket-large": Variant(
         lambda: Pocket(LARGE), lambda: grow(trained("pocket"), LARGE),
@@ -63,8 +65,8 @@ VARIANTS = {
     "pocket-duo": Variant(
         Duo, lambda: doubled(trained("pocket")), Sight(scales=(1, SMALL, SMALL), views=(96, 192), fine=24, hidden=0.15),
         frozen=("vision.low", *(f"vision.high.stem.{i}." for i in range(5))),
-        slow=dict.fromkeys(("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), 0.25),
-        rate=2e-3, warmup=30, batch=20, empty=0.2,
+        slow=dict.fromkeys(("decoder", "vision.fusion.blocks", "vision.fusion.norm", "vision.fusion.projector"), 0.5),
+        rate=2e-3, warmup=30, batch=20, empty=0.2, answers=2.0, emphasis={**EMPHASIS, "describe": 4.0, "relation": 2.0},
         store=halved,
     ),
 }
