@@ -21,7 +21,7 @@ export interface DifferentiateOptions {
   /** Writes what is made of the gradients of values inside the graph: such values may be computed again rather than kept for it. */
   readonly also?: (b: Builder, gradients: Readonly<Record<string, string>>) => void;
   /**
-   * So many bytes of large attention matrices are kept from the forward pass; the others are computed again. Default: 384 MB, or a fifth of
+   * So many bytes of large attention matrices are kept from the forward pass; the others are computed again. Default: 256 MB, or a fifth of
    * what the weights take where that is more.
    */
   readonly keptBytes?: number | undefined;

@@ -6,7 +6,7 @@ import { zeroAfter } from './after.ts';
 /** Attention matrices from this many bytes on are computed again rather than kept. */
 const LARGE_BYTES = 8 << 20;
 /** Together, those that are kept take at most so many bytes or, where that is more, this share of what the weights take. */
-const KEPT_BYTES = 384 << 20;
+const KEPT_BYTES = 256 << 20;
 const KEPT_SHARE = 1 / 5;
 /** A chain is worth it where what it starts from is this many times smaller than what it makes. */
 const SMALLER = 4;
