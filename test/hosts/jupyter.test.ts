@@ -6,6 +6,7 @@ import { lvlmLens } from '../cli/command.ts';
 import { temporaryFolder } from '../jupyter/tiny-library.ts';
 import { skipBecause } from '../skip.ts';
 import './ahead.ts';
+import { executed } from './executed.ts';
 import { jupyterHost, runProgram, type JupyterHost } from './jupyter-host.ts';
 
 const SCRIPTS = path.resolve(import.meta.dirname, 'jupyter');
@@ -48,9 +49,13 @@ describe('Jupyter', function () {
     return output;
   }
 
-  /** Executes notebooks with one nbconvert and reads what it saved, in the order of their names. */
-  async function nbconvert(notebooks: readonly string[], options: readonly string[] = [], env = {}) {
-    const target = temporaryFolder('nbconvert');
+  /** Executes notebooks with one nbconvert and reads what it saved in `target`, in the order of their names. */
+  async function nbconvert(
+    notebooks: readonly string[],
+    options: readonly string[] = [],
+    env = {},
+    target = temporaryFolder('nbconvert'),
+  ) {
     const args = [
       'nbconvert',
       '--to',
@@ -95,7 +100,12 @@ describe('Jupyter', function () {
     const files = names.map((name) => path.join(NOTEBOOKS, name));
     // At the same time, with a thread each: that is quicker than one after the other with two.
     const env = { LVLM_LENS_THREADS: '1' };
-    const [strict, lenient] = await Promise.all([nbconvert(files, [], env), nbconvert(files, ['--allow-errors'], env)]);
+    const target = temporaryFolder('executed');
+    const [strict, lenient] = await Promise.all([
+      nbconvert(files, [], env, target),
+      nbconvert(files, ['--allow-errors'], env),
+    ]);
+    for (const name of names) executed.set(name, path.join(target, name));
     for (const [index, name] of names.entries()) {
       for (const { cells } of [strict[index]!, lenient[index]!]) {
         const ran = cells.filter(({ cell_type, source }) => cell_type === 'code' && source.length > 0);
