@@ -1,3 +1,4 @@
+import { cellColours } from '../../kernel/attribution/cell-colours.ts';
 import { smoothed } from '../../kernel/attribution/smoothing.ts';
 import type { Mask } from '../../kernel/attribution/scorer.ts';
 import { ExplanationResult } from '../../kernel/index.ts';
@@ -22,13 +23,8 @@ const { cells, smoothing } = TRUTH.options as { cells: number; smoothing: number
 
 /** A map of the share of each cell that a region covers, smoothed so that what lies well inside comes first, as a map of `lens` is. */
 export function truthMap({ width, height, data }: PixelMask): Mask {
-  const covered = new Float32Array(cells * cells);
-  for (let y = 0; y < height; y++) {
-    const row = Math.floor((y * cells) / height);
-    for (let x = 0; x < width; x++) covered[row * cells + Math.floor((x * cells) / width)]! += data[y * width + x]!;
-  }
-  const whole = (width * height) / (cells * cells);
-  return smoothed({ rows: cells, cols: cells, data: covered.map((count) => count / whole) }, smoothing);
+  const [covered] = cellColours({ channels: 1, height, width, data: Float32Array.from(data) }, cells, cells);
+  return smoothed({ rows: cells, cols: cells, data: covered! }, smoothing);
 }
 
 /** An explanation with another joint map. */

@@ -1,4 +1,4 @@
-import { axisWeights } from '../image/resample.ts';
+import { cellColours } from './cell-colours.ts';
 import type { Mask, NormalisedImage } from './scorer.ts';
 
 /** How far the Gaussian reaches, in standard deviations. */
@@ -36,25 +36,4 @@ export function jointBilateral(map: Mask, image: NormalisedImage, sigma: number,
     }
   }
   return { rows, cols, data: result };
-}
-
-/** The mean colour of what each cell shows, one grid for each channel. */
-function cellColours({ channels, height, width, data }: NormalisedImage, rows: number, cols: number): Float32Array[] {
-  const [y, x] = [axisWeights(height, rows, 'box'), axisWeights(width, cols, 'box')];
-  return Array.from({ length: channels }, (_, channel) => {
-    const plane = data.subarray(channel * height * width, (channel + 1) * height * width);
-    const means = new Float32Array(rows * cols);
-    for (let row = 0; row < rows; row++) {
-      for (let v = 0; v < y.count[row]!; v++) {
-        const line = (y.first[row]! + v) * width;
-        for (let col = 0; col < cols; col++) {
-          for (let h = 0; h < x.count[col]!; h++) {
-            const weight = y.weights[row * y.taps + v]! * x.weights[col * x.taps + h]!;
-            means[row * cols + col]! += weight * plane[line + x.first[col]! + h]!;
-          }
-        }
-      }
-    }
-    return means;
-  });
 }
