@@ -25,7 +25,7 @@ export interface FillOptions {
  */
 export async function fill({ minutes, share: [mine, processes], models, settings }: FillOptions): Promise<number> {
   const until = performance.now() + minutes * 60_000;
-  const known = new Set(((await gathered()) ?? []).map(keyOf));
+  const known = new Set((await gathered()).map(keyOf));
   const scenesOf = new Map<string, Scenes>();
   const refusing = new Set<string>();
   const shuffled = new ShuffledModels();

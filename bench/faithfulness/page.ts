@@ -11,7 +11,7 @@ import type { Figure } from './figures.ts';
 import { STEPS } from './measure.ts';
 import { SETTINGS } from './methods.ts';
 import { MAIN } from './plan.ts';
-import { compact, gathered, KEPT, kept } from './records.ts';
+import { keep } from './records.ts';
 import { ALPHA, METRIC_NAMES, Summary } from './summary.ts';
 import type { Comparison } from './summary.ts';
 import { TRUTH } from './truth.ts';
@@ -41,11 +41,9 @@ const FILES_BY_NAME: Readonly<Record<string, string>> = {
   'IoU, Otsu': 'region-iou',
 };
 
-/** Writes docs/faithfulness.md and its figures from what has been measured here, or else from what is kept in docs/faithfulness.json. */
+/** Writes docs/faithfulness.md and its figures from all that has been measured, which it keeps in docs/faithfulness.json. */
 export async function writePage(): Promise<void> {
-  const found = await gathered();
-  if (found !== undefined) await writeFile(KEPT, compact(found, [...SETTINGS, TRUTH]));
-  const records = await kept();
+  const records = await keep([...SETTINGS, TRUTH]);
   const order = [...SETTINGS, TRUTH].map(({ name }) => name);
   const models = [...new Set(records.map(({ model }) => model))].sort(
     (a, b) => Number(b === MAIN) - Number(a === MAIN),

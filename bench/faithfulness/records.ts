@@ -1,5 +1,6 @@
-import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metric } from '../../kernel/document.ts';
@@ -24,7 +25,7 @@ export interface SceneRecord {
 
 /** Where records gather while the benchmark runs; one file for each process, one record a line. */
 const FOLDER = fileURLToPath(new URL('../../out/faithfulness/', import.meta.url));
-/** What is kept of them. */
+/** What is kept of them: where a fresh checkout goes on from. */
 export const KEPT = fileURLToPath(new URL('../../docs/faithfulness.json', import.meta.url));
 
 export const keyOf = ({ part, model, setting, options, scene }: Omit<SceneRecord, 'values' | 'refused'>): string =>
@@ -42,11 +43,10 @@ export async function append(record: SceneRecord, process: string): Promise<void
   await appendFile(path.join(FOLDER, `${process}.jsonl`), `${JSON.stringify(record)}\n`);
 }
 
-/** All records that have gathered; undefined where there are none. */
-export async function gathered(): Promise<SceneRecord[] | undefined> {
+/** All records: the kept ones and what has gathered here, which counts where both have one. */
+export async function gathered(): Promise<SceneRecord[]> {
   const files = (await readdir(FOLDER).catch(() => [])).filter((name) => name.endsWith('.jsonl')).sort();
-  if (files.length === 0) return undefined;
-  const records: SceneRecord[] = [];
+  const records = existsSync(KEPT) ? await kept() : [];
   for (const file of files) {
     for (const line of (await readFile(path.join(FOLDER, file), 'utf8')).split('\n')) {
       // A line that was cut off when its process was killed is measured again.
@@ -56,11 +56,23 @@ export async function gathered(): Promise<SceneRecord[] | undefined> {
   return [...new Map(records.map((record) => [keyOf(record), record])).values()];
 }
 
+/** Writes what is kept, for good, of all records: those of today's options. */
+export async function keep(settings: readonly Setting[]): Promise<SceneRecord[]> {
+  await writeFile(KEPT, compact(await gathered(), settings));
+  return kept();
+}
+
 /** Drops the records of some settings, so that they are measured anew: for a method whose code has changed. */
-export async function forget(settings: readonly string[]): Promise<void> {
-  const records = (await gathered()) ?? [];
+export async function forget(names: readonly string[], settings: readonly Setting[]): Promise<void> {
+  const records = await gathered();
+  await writeFile(
+    KEPT,
+    compact(
+      records.filter(({ setting }) => !names.includes(setting)),
+      settings,
+    ),
+  );
   await rm(FOLDER, { recursive: true, force: true });
-  for (const record of records) if (!settings.includes(record.setting)) await append(record, 'kept');
 }
 
 /** Records as they are kept: the names once, then one line for each with its values in the names' order. */
