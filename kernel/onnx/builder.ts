@@ -59,6 +59,20 @@ export class Builder {
     return names;
   }
 
+  /**
+   * A graph run once for each element along the first axis of the inputs; its result, one beneath the other.
+   * @param body takes what the inputs have at one place and makes one value
+   */
+  scan(inputs: readonly string[], body: Graph): string {
+    const [made] = body.outputs as [string];
+    const { dtype, dims } = body.type(made);
+    const name = this.graph.fresh(`${this.prefix}/Scan`);
+    this.graph.types.set(name, { dtype, dims: [this.dims(inputs[0]!)[0]!, ...dims] });
+    const attributes = { body: { kind: 'graph', value: body }, num_scan_inputs: int(inputs.length) } as const;
+    this.graph.nodes.push({ op: 'Scan', domain: '', name, inputs: [...inputs], outputs: [name], attributes });
+    return name;
+  }
+
   /** Values of a small constant; undefined for anything else. */
   values(name: string): readonly number[] | undefined {
     const constant = this.graph.constants.get(name);

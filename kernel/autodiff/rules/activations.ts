@@ -1,6 +1,8 @@
 import { floatAttr, nodeError, stringAttr } from '../../onnx/attributes.ts';
+import type { Builder } from '../../onnx/builder.ts';
 import { float } from '../../onnx/graph.ts';
 import type { Rule, Site } from '../site.ts';
+import { inStrips } from '../strips.ts';
 
 /** σ' = σ(1 − σ) */
 export const sigmoid: Rule = (s) => [
@@ -122,41 +124,39 @@ export const mish: Rule = (s) => [
 ];
 
 /** αx + β in one pass over memory, of what this keeps in [0, 1]: HardSigmoid clips to that. */
-const affine = ({ b }: Site, x: string, alpha: number, beta: number): string =>
+const affine = (b: Builder, x: string, alpha: number, beta: number): string =>
   b.op('HardSigmoid', [x], { alpha: float(alpha), beta: float(beta) });
 
 /**
  * Φ(x) + x·φ(x), with Φ the normal distribution function and φ its density. Every pass over memory counts: Φ = ½e + ½ is `affine`, and 1/√2π
  * goes into the exponent.
  */
-function geluSlope(s: Site): string {
-  const { b } = s;
-  const t = b.scale(s.x(), Math.SQRT1_2);
-  const cdf = affine(s, b.op('Erf', [t]), 0.5, 0.5);
+function geluSlope(b: Builder, x: string): string {
+  const t = b.scale(x, Math.SQRT1_2);
+  const cdf = affine(b, b.op('Erf', [t]), 0.5, 0.5);
   const density = b.op('Exp', [b.sub(b.scalar(-0.5 * Math.log(2 * Math.PI), t), b.mul(t, t))]);
-  return b.add(cdf, b.mul(s.x(), density));
+  return b.add(cdf, b.mul(x, density));
 }
 
 /**
  * y = x·σ(v), v = 2c·x(1 + kx²), c = √(2/π), k = 0.044715, which is ½x(1 + tanh(v/2)): y' = σ + σ·(1 − σ)·2c·x(1 + 3kx²).
  * A 64th of 1 + kx² and of 1 + 3kx² leaves [0, 1] only beyond |x| = 21, where σ is 0 or 1 and what it is multiplied by no longer counts.
  */
-function tanhGeluSlope(s: Site): string {
-  const { b } = s;
-  const x = s.x();
+function tanhGeluSlope(b: Builder, x: string): string {
   const k = 0.044715;
   // One pass for both products: `scale` would put one behind each.
   const scaled = b.op('Mul', [x, b.scalar(128 * Math.sqrt(2 / Math.PI), x)]);
   const square = b.mul(x, x);
-  const sigma = b.op('Sigmoid', [b.mul(scaled, affine(s, square, k / 64, 1 / 64))]);
-  const inner = b.mul(scaled, affine(s, square, (3 * k) / 64, 1 / 64));
-  return b.add(sigma, b.mul(sigma, b.mul(affine(s, sigma, -1, 1), inner)));
+  const sigma = b.op('Sigmoid', [b.mul(scaled, affine(b, square, k / 64, 1 / 64))]);
+  const inner = b.mul(scaled, affine(b, square, (3 * k) / 64, 1 / 64));
+  return b.add(sigma, b.mul(sigma, b.mul(affine(b, sigma, -1, 1), inner)));
 }
 
 export const gelu: Rule = (s) => [
   () => {
     const kind = stringAttr(s.node, 'approximate', 'none');
     if (kind !== 'none' && kind !== 'tanh') throw nodeError(s.node, `the Gelu approximation "${kind}" is not known`);
-    return s.b.mul(s.thinDy, kind === 'tanh' ? tanhGeluSlope(s) : geluSlope(s));
+    const slope = kind === 'tanh' ? tanhGeluSlope : geluSlope;
+    return inStrips(s.b, [s.dy, s.x()], (b, [dy, x]) => b.mul(dy!, slope(b, x!)));
   },
 ];

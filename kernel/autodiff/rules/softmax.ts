@@ -2,6 +2,7 @@ import { intAttr } from '../../onnx/attributes.ts';
 import { sizeOf } from '../../onnx/dtype.ts';
 import { int } from '../../onnx/graph.ts';
 import { normalAxis } from '../../onnx/shapes/site.ts';
+import { zeroAfter } from '../after.ts';
 import type { Rule, Site } from '../site.ts';
 
 /**
@@ -34,17 +35,14 @@ function lessSums(s: Site, dO: string, sums: string): string | undefined {
   const { b } = s;
   if (sizeOf(s.dims(s.y())) < LARGE) return undefined;
   const V = s.around.consumers(s.y())[0]!.inputs[1]!;
-  const dims = s.dims(V);
-  const [rank, keys] = [dims.length, dims[dims.length - 2]!];
-  const perm = [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
-  const ones = b.expand(b.constant(b.graph.type(V).dtype, new Array<number>(rank).fill(1), [1]), [
-    ...dims.slice(0, -2),
-    1,
-    keys,
-  ]);
-  const left = b.op('Concat', [dO, b.scale(sums, -1)], { axis: int(rank - 1) });
-  const right = b.op('Concat', [b.transpose(V, perm), ones], { axis: int(rank - 2) });
-  return b.op('MatMul', [left, right]);
+  const { dtype, dims } = b.graph.type(V);
+  const last = dims.length - 1;
+  const perm = [...dims.slice(0, -2).map((_, axis) => axis), last, last - 1];
+  // The ones wait for the sums: what depends on the forward pass alone a runtime makes early, and it would stand in memory until now.
+  const one = b.add(b.constant(dtype, [1], [1]), zeroAfter(b, sums, dtype));
+  const left = b.op('Concat', [dO, b.scale(sums, -1)], { axis: int(last) });
+  const right = b.op('Concat', [V, b.expand(one, [...dims.slice(0, -1), 1])], { axis: int(last) });
+  return b.op('MatMul', [left, b.transpose(right, perm)]);
 }
 
 /**
