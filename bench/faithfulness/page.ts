@@ -161,9 +161,17 @@ function besidePaper(main: Summary, ours: string): string {
       judged.length - better.length - worse.length
     } no difference was shown, which is not to say that there is none: the intervals tell how large it may be.`,
     '',
-    worse.length === 0
-      ? 'There is no metric by which one of the two is shown to be better.'
-      : `**The paper's methods are better here:** ${list(worse.map(({ setting, metric, difference }) => `${setting} by ${metric} (${signed(difference)})`))}.`,
+    ...(worse.length === 0
+      ? ['There is no metric by which one of the two is shown to be better.']
+      : [
+          "**The paper's methods are better here:**",
+          '',
+          ...worse.map((test) => `- ${besideTruth(main, test)}`),
+          '',
+          TRUTH_NOTE,
+        ]),
+    '',
+    'Whether it is better where it should be, or at the ceiling:',
     '',
     ...ceiling.map((line) => `- ${line}`),
     '',
@@ -172,6 +180,19 @@ function besidePaper(main: Summary, ours: string): string {
     ...rows,
   ].join('\n');
 }
+
+/** A difference from a peer, and how far the evidence itself as the map is from that peer. */
+function besideTruth(main: Summary, { setting, metric, difference }: Comparison): string {
+  const ours = `${setting} by ${metric}, by ${signed(difference)}`;
+  const [truth] = main.comparisons(TRUTH.name, metric, [setting]);
+  if (truth === undefined) return ours;
+  const [low, high] = truth.interval ?? [truth.difference, truth.difference];
+  const range = `${signed(truth.difference)} (${signed(low)} … ${signed(high)}), p ${chance(truth.corrected)}, n ${truth.count}`;
+  return `${ours}; ${TRUTH.name} as the map differs from it by ${range}: ${truth.verdict}`;
+}
+
+const TRUTH_NOTE = `By how much ${TRUTH.name} differs tells what such a score is worth: where a map that shows just what is asked about deletes no better than ours, the
+peer wins by removing something else, which a mask optimised for deletion on the picture in question can find.`;
 
 /** Whether ours is better than every peer, or as good as can be. */
 function atCeiling(main: Summary, ours: string, metric: string, tests: readonly Comparison[]): string {
