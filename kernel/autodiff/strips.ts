@@ -1,6 +1,6 @@
 import { Builder } from '../onnx/builder.ts';
 import { sizeOf } from '../onnx/dtype.ts';
-import { Graph, raiseOpset } from '../onnx/graph.ts';
+import { Graph } from '../onnx/graph.ts';
 
 /** How many numbers a strip has at most: a few of this size lie in a processor's own cache together. */
 const STRIP = 1 << 18;
@@ -10,12 +10,12 @@ const FEWEST = 4;
 const LEAST = 1 / 4;
 
 /**
- * Work element by element on large values of one shape, strip after strip (a Scan): what one pass writes is still in the processor's
+ * Work element by element on large values, strip after strip (a Scan): what one pass writes is still in the processor's
  * cache when the next one reads it. A chain of a dozen passes over a value that is larger than the cache waits for memory otherwise. Smaller
  * values are worked on as they are.
  *
- * @param values all of the same shape
- * @param work is given the strips by name, in the same order, and a builder of the graph that they are in; gives a value of the same shape
+ * @param values the others of shapes that broadcast to the first's
+ * @param work is given the strips by name, in the same order, and a builder of the graph that they are in; gives a value of the first's shape
  */
 export function inStrips(
   b: Builder,
@@ -37,9 +37,8 @@ export function inStrips(
     return name;
   });
   body.outputs = [work(inner, strips)];
-  raiseOpset(b.graph, 11);
   const whole = b.scan(
-    values.map((value) => b.reshape(value, [count, size])),
+    values.map((value) => b.reshape(b.expand(value, dims), [count, size])),
     body,
   );
   return b.reshape(whole, dims);

@@ -2,7 +2,7 @@ import { inferNode } from './bind.ts';
 import type { DType } from './dtype.ts';
 import { dtypeId, isDecodable, sizeOf } from './dtype.ts';
 import type { Attributes, Constant, Graph, Node } from './graph.ts';
-import { constantOf, int, ints, isReference } from './graph.ts';
+import { constantOf, int, ints, isReference, raiseOpset } from './graph.ts';
 import { constantValues } from './read.ts';
 
 /** Constants up to this many elements count as known when shapes are inferred (axes, sizes, pads). */
@@ -66,6 +66,7 @@ export class Builder {
   scan(inputs: readonly string[], body: Graph): string {
     const [made] = body.outputs as [string];
     const { dtype, dims } = body.type(made);
+    raiseOpset(this.graph, 11);
     const name = this.graph.fresh(`${this.prefix}/Scan`);
     this.graph.types.set(name, { dtype, dims: [this.dims(inputs[0]!)[0]!, ...dims] });
     const attributes = { body: { kind: 'graph', value: body }, num_scan_inputs: int(inputs.length) } as const;
@@ -191,6 +192,12 @@ export class Builder {
     const result = this.op('Reshape', [x, this.ints(dims)], dims.includes(0) ? { allowzero: int(1) } : {});
     this.#reshaped.set(result, x);
     return result;
+  }
+  /** The last two axes swapped. */
+  swap(x: string): string {
+    const rank = this.dims(x).length;
+    const axes = Array.from({ length: rank }, (_, axis) => axis);
+    return this.transpose(x, [...axes.slice(0, -2), rank - 1, rank - 2]);
   }
   transpose(x: string, perm: readonly number[]): string {
     // Two in a row are one.

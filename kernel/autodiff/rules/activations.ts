@@ -157,6 +157,6 @@ export const gelu: Rule = (s) => [
     const kind = stringAttr(s.node, 'approximate', 'none');
     if (kind !== 'none' && kind !== 'tanh') throw nodeError(s.node, `the Gelu approximation "${kind}" is not known`);
     const slope = kind === 'tanh' ? tanhGeluSlope : geluSlope;
-    return inStrips(s.b, [s.dy, s.x()], (b, [dy, x]) => b.mul(dy!, slope(b, x!)));
+    return inStrips(s.b, [s.x(), s.thinDy], (b, [x, dy]) => b.mul(dy!, slope(b, x!)));
   },
 ];

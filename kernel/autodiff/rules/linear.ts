@@ -3,13 +3,6 @@ import { float, int, isReference, text } from '../../onnx/graph.ts';
 import { einsumTerms } from '../../onnx/shapes/linear.ts';
 import type { Rule, Site } from '../site.ts';
 
-/** The last two axes swapped. */
-const swap = (s: Site, x: string): string => {
-  const rank = s.dims(x).length;
-  const perm = Array.from({ length: rank }, (_, axis) => axis);
-  return s.b.transpose(x, [...perm.slice(0, -2), rank - 1, rank - 2]);
-};
-
 /** Whether a value is a transposed matrix (the keys of attention; not its values, whose heads alone move), possibly times a number. */
 function isTransposed(s: Site, value: string): boolean {
   const node = s.around.producer(value);
@@ -47,7 +40,7 @@ export const matMul: Rule = (s) => {
         const g = b.op('Gemm', [b.reshape(s.dy, [-1, outer]), s.x(1)], { transB: int(1) });
         return b.reshape(g, [...s.dims(s.x(0)).slice(0, -1), inner]);
       }
-      const g = b.op('MatMul', [dy(), swap(s, right())]);
+      const g = b.op('MatMul', [dy(), b.swap(right())]);
       return asRow ? b.reshape(s.sumTo(g, left()), s.dims(s.x(0))) : s.sumTo(g, s.x(0));
     },
     () => {
@@ -55,13 +48,13 @@ export const matMul: Rule = (s) => {
       if (s.dims(s.x(1)).length <= 2 && s.dims(left()).length > 2) {
         const inner = s.dims(left()).at(-1)!;
         const outer = s.dims(dy()).at(-1)!;
-        const g = b.op('MatMul', [swap(s, b.reshape(left(), [-1, inner])), b.reshape(dy(), [-1, outer])]);
+        const g = b.op('MatMul', [b.swap(b.reshape(left(), [-1, inner])), b.reshape(dy(), [-1, outer])]);
         return b.reshape(g, s.dims(s.x(1)));
       }
       // Where B is a transposed matrix, (dYᵀ·A)ᵀ: the transpositions then cancel.
       const g = isTransposed(s, s.x(1))
-        ? swap(s, b.op('MatMul', [swap(s, dy()), left()]))
-        : b.op('MatMul', [swap(s, left()), dy()]);
+        ? b.swap(b.op('MatMul', [b.swap(dy()), left()]))
+        : b.op('MatMul', [b.swap(left()), dy()]);
       return asColumn ? b.reshape(s.sumTo(g, right()), s.dims(s.x(1))) : s.sumTo(g, s.x(1));
     },
   ];

@@ -37,12 +37,11 @@ function lessSums(s: Site, dO: string, sums: string): string | undefined {
   const V = s.around.consumers(s.y())[0]!.inputs[1]!;
   const { dtype, dims } = b.graph.type(V);
   const last = dims.length - 1;
-  const perm = [...dims.slice(0, -2).map((_, axis) => axis), last, last - 1];
   // The ones wait for the sums: what depends on the forward pass alone a runtime makes early, and it would stand in memory until now.
   const one = b.add(b.constant(dtype, [1], [1]), zeroAfter(b, sums, dtype));
   const left = b.op('Concat', [dO, b.scale(sums, -1)], { axis: int(last) });
   const right = b.op('Concat', [V, b.expand(one, [...dims.slice(0, -1), 1])], { axis: int(last) });
-  return b.op('MatMul', [left, b.transpose(right, perm)]);
+  return b.op('MatMul', [left, b.swap(right)]);
 }
 
 /**

@@ -10,13 +10,6 @@ function batchLast(site: FusedSite, x: string): string {
   return site.b.transpose(x, [...stack, 0, rank - 1]);
 }
 
-/** The last two axes swapped. */
-function swapped(site: FusedSite, x: string): string {
-  const rank = site.dims(x).length;
-  const order = Array.from({ length: rank }, (_, axis) => axis);
-  return site.b.transpose(x, [...order.slice(0, -2), rank - 1, rank - 2]);
-}
-
 /** α·A′·B′, where ′ may move the first axis behind the stacked ones and then swap the last two. */
 export const fusedMatMul: Lowering = (site) => {
   const { b, node } = site;
@@ -25,7 +18,7 @@ export const fusedMatMul: Lowering = (site) => {
   if (!flag('transBatchA') && !flag('transBatchB')) return undefined;
   const side = (x: string, batch: boolean, trans: boolean): string => {
     const moved = batch ? batchLast(site, x) : x;
-    return trans ? swapped(site, moved) : moved;
+    return trans ? b.swap(moved) : moved;
   };
   const left = side(site.x(0), flag('transBatchA'), flag('transA'));
   const right = side(site.x(1), flag('transBatchB'), flag('transB'));
