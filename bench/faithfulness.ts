@@ -1,10 +1,8 @@
 import { parseArgs } from 'node:util';
 import { fill } from './faithfulness/fill.ts';
-import { SETTINGS } from './faithfulness/methods.ts';
 import { writePage } from './faithfulness/page.ts';
 import { pointing } from './faithfulness/pointing.ts';
 import { forget } from './faithfulness/records.ts';
-import { TRUTH } from './faithfulness/truth.ts';
 
 /**
  * How faithful are the maps?
@@ -33,7 +31,7 @@ export async function run(args: readonly string[]): Promise<void> {
     },
   });
   const list = (text: string | undefined) => text?.split(',');
-  if (values.redo !== undefined) await forget(list(values.redo)!, [...SETTINGS, TRUTH]);
+  if (values.redo !== undefined) await forget(list(values.redo)!);
   if (values.fill) {
     const [mine, processes] = values.share.split('/').map(Number);
     const added = await fill({

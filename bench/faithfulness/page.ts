@@ -9,12 +9,11 @@ import { escapeMarkdown } from '../../kernel/report/markdown.ts';
 import { figures, writeFigures } from './figures.ts';
 import type { Figure } from './figures.ts';
 import { STEPS } from './measure.ts';
-import { SETTINGS } from './methods.ts';
 import { MAIN } from './plan.ts';
 import { keep } from './records.ts';
 import { ALPHA, METRIC_NAMES, Summary } from './summary.ts';
 import type { Comparison } from './summary.ts';
-import { TRUTH } from './truth.ts';
+import { MEASURED, TRUTH } from './truth.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/faithfulness.md', import.meta.url));
 
@@ -43,8 +42,8 @@ const FILES_BY_NAME: Readonly<Record<string, string>> = {
 
 /** Writes docs/faithfulness.md and its figures from all that has been measured, which it keeps in docs/faithfulness.json. */
 export async function writePage(): Promise<void> {
-  const records = await keep([...SETTINGS, TRUTH]);
-  const order = [...SETTINGS, TRUTH].map(({ name }) => name);
+  const records = await keep();
+  const order = MEASURED.map(({ name }) => name);
   const models = [...new Set(records.map(({ model }) => model))].sort(
     (a, b) => Number(b === MAIN) - Number(a === MAIN),
   );
@@ -137,9 +136,8 @@ function besidePaper(main: Summary, ours: string): string {
     const cells = peers.map((peer) => {
       const test = tests.find(({ setting }) => setting === peer);
       if (test === undefined) return 'not measured | ';
-      const [low, high] = test.interval ?? [test.difference, test.difference];
       const verdict = test.verdict === 'no difference shown' ? test.verdict : `**${test.verdict}**`;
-      return `${signed(test.difference)} (${signed(low)} … ${signed(high)}), p ${chance(test.corrected)}, n ${test.count} | ${verdict}`;
+      return `${inFull(test)} | ${verdict}`;
     });
     return `| ${metric} (${metricRow(metric)!.better}) | ${plain(mine.mean)} | ${cells.join(' | ')} |`;
   });
@@ -186,9 +184,13 @@ function besideTruth(main: Summary, { setting, metric, difference }: Comparison)
   const ours = `${setting} by ${metric}, by ${signed(difference)}`;
   const [truth] = main.comparisons(TRUTH.name, metric, [setting]);
   if (truth === undefined) return ours;
-  const [low, high] = truth.interval ?? [truth.difference, truth.difference];
-  const range = `${signed(truth.difference)} (${signed(low)} … ${signed(high)}), p ${chance(truth.corrected)}, n ${truth.count}`;
-  return `${ours}; ${TRUTH.name} as the map differs from it by ${range}: ${truth.verdict}`;
+  return `${ours}; ${TRUTH.name} as the map differs from it by ${inFull(truth)}: ${truth.verdict}`;
+}
+
+/** A difference with its interval, its corrected p and the number of scenes. */
+function inFull({ difference, interval, corrected, count }: Comparison): string {
+  const [low, high] = interval ?? [difference, difference];
+  return `${signed(difference)} (${signed(low)} … ${signed(high)}), p ${chance(corrected)}, n ${count}`;
 }
 
 const TRUTH_NOTE = `By how much ${TRUTH.name} differs tells what such a score is worth: where a map that shows just what is asked about deletes no better than ours, the

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metric } from '../../kernel/document.ts';
 import type { Setting } from './methods.ts';
+import { MEASURED } from './truth.ts';
 
 /** What is measured at once: the joint map, the words' maps, or the joint map against others that differ in one thing. */
 export type Part = 'map' | 'words' | 'checks';
@@ -56,22 +57,16 @@ export async function gathered(): Promise<SceneRecord[]> {
   return [...new Map(records.map((record) => [keyOf(record), record])).values()];
 }
 
-/** Writes what is kept, for good, of all records: those of today's options. */
-export async function keep(settings: readonly Setting[]): Promise<SceneRecord[]> {
-  await writeFile(KEPT, compact(await gathered(), settings));
+/** Writes what is kept, for good, of all records: those of today's options, without those of some settings. */
+export async function keep(without: readonly string[] = []): Promise<SceneRecord[]> {
+  const records = (await gathered()).filter(({ setting }) => !without.includes(setting));
+  await writeFile(KEPT, compact(records, MEASURED));
   return kept();
 }
 
 /** Drops the records of some settings, so that they are measured anew: for a method whose code has changed. */
-export async function forget(names: readonly string[], settings: readonly Setting[]): Promise<void> {
-  const records = await gathered();
-  await writeFile(
-    KEPT,
-    compact(
-      records.filter(({ setting }) => !names.includes(setting)),
-      settings,
-    ),
-  );
+export async function forget(settings: readonly string[]): Promise<void> {
+  await keep(settings);
   await rm(FOLDER, { recursive: true, force: true });
 }
 
