@@ -1,0 +1,112 @@
+/**
+ * `npm test -- [options of Mocha]`: all tests, in two processes side by side, and at the end one report. A process alone would wait for
+ * other programs half of the time. To run some of the tests, `npx mocha` is enough.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { printClosing, REPORT_FILE, type Closing, type Report } from './closing.ts';
+
+const MOCHA = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+
+/**
+ * Tests in browsers, JupyterLab and VS Code, and those that read what these have executed: they share what is installed, started and
+ * written for them, so they run in one process.
+ */
+const WITH_HOSTS = ['hosts', 'notebooks', 'renderer', 'report'].map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** Each process by what its tests have in common, with the arguments that choose them. */
+const PROCESSES: Readonly<Record<string, readonly string[]>> = {
+  'with hosts': WITH_HOSTS,
+  'without hosts': ['test/**/*.test.ts', ...WITH_HOSTS.flatMap((spec) => ['--ignore', spec])],
+};
+
+/** What is still running. */
+const running = new Set<SuiteBySuite>();
+
+/** Passes on what a process writes, in whole suites, after each of which the spec reporter leaves a line empty: those of two processes do not mix. */
+class SuiteBySuite {
+  #held = '';
+
+  constructor({ stdout, stderr }: ChildProcess) {
+    running.add(this);
+    for (const input of [stdout!, stderr!]) {
+      createInterface({ input }).on('line', (line) => {
+        this.#held += `${line}\n`;
+        // The last to run has nobody to wait for.
+        if (line === '' || running.size === 1) this.#pass();
+      });
+    }
+  }
+
+  end(): void {
+    running.delete(this);
+    for (const each of [this, ...running]) each.#pass();
+  }
+
+  #pass(): void {
+    process.stdout.write(this.#held);
+    this.#held = '';
+  }
+}
+
+/** Runs Mocha to its end. @param file where it leaves its report */
+async function run(args: readonly string[], file: string): Promise<Report> {
+  const child = spawn(process.execPath, [MOCHA, ...args], {
+    env: { ...process.env, [REPORT_FILE]: file },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = new SuiteBySuite(child);
+  const code = await new Promise<number | string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status, signal) => {
+      resolve(status ?? signal ?? 'unknown');
+    });
+  });
+  output.end();
+  const report = readReport(file);
+  // As many as failed, but no more than 255.
+  const failed = report?.closing.failed ?? 0;
+  if (report !== undefined && code === Math.min(failed, 255)) return report;
+  const { closing, epilogue } = report ?? { closing: NOTHING, epilogue: '' };
+  const problem = `  Mocha ended with ${code} ${report ? 'after' : 'before'} its last test: see what it wrote above.`;
+  return { closing: sum([closing, { ...NOTHING, failed: 1 }]), epilogue: `${epilogue}\n${problem}\n` };
+}
+
+function readReport(file: string): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Report;
+  } catch {
+    return undefined;
+  }
+}
+
+const NOTHING: Closing = { passed: 0, failed: 0, skipped: 0, reasons: [] };
+
+function sum(closings: readonly Closing[]): Closing {
+  return closings.reduce((a, b) => ({
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+    reasons: [...new Map([...a.reasons, ...b.reasons])],
+  }));
+}
+
+const options = [process.stdout.isTTY ? '--color' : '--no-color', ...process.argv.slice(2)];
+const folder = mkdtempSync(path.join(os.tmpdir(), 'lvlm-lens-test-reports-'));
+// A terminal interrupts all processes: this one says what the others have come to.
+process.on('SIGINT', () => undefined);
+const reports = await Promise.all(
+  Object.entries(PROCESSES).map(async ([name, specs], index) => {
+    const report = await run([...specs, ...options], path.join(folder, `${index}.json`));
+    return { name, ...report };
+  }),
+);
+rmSync(folder, { recursive: true });
+for (const { name, epilogue } of reports) console.log(`\n  Tests ${name}:${epilogue}`);
+const closing = sum(reports.map(({ closing }) => closing));
+printClosing(closing);
+if (closing.failed > 0 || closing.passed === 0) process.exitCode = 1;
