@@ -1,5 +1,5 @@
 /**
- * `npm test -- [options of Mocha]`: all tests, in two processes side by side, and at the end one report. A process alone would wait for
+ * `npm test -- [options of Mocha]`: all tests, in three processes side by side, and at the end one report. One process would wait for
  * other programs half of the time. To run some of the tests, `npx mocha` is enough.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -12,22 +12,36 @@ import { printClosing, REPORT_FILE, type Closing, type Report } from './closing.
 
 const MOCHA = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
 
-/**
- * Tests in browsers, JupyterLab and VS Code, and those that read what these have executed: they share what is installed, started and
- * written for them, so they run in one process.
- */
-const WITH_HOSTS = ['hosts', 'notebooks', 'renderer', 'report'].map((folder) => `test/${folder}/**/*.test.ts`);
-
-/** Each process by what its tests have in common, with the arguments that choose them. */
-const PROCESSES: Readonly<Record<string, readonly string[]>> = {
-  'with hosts': WITH_HOSTS,
-  'without hosts': ['test/**/*.test.ts', ...WITH_HOSTS.flatMap((spec) => ['--ignore', spec])],
+/** Tests that share what is installed, started or written for them, and so a process, by what they run in. */
+const HOSTS: Readonly<Record<string, readonly string[]>> = {
+  // The notebooks are compared as these clients have executed them.
+  "in Jupyter's clients": ['test/hosts/jupyter.test.ts', 'test/notebooks/**/*.test.ts'],
+  'in browsers, JupyterLab and VS Code': [
+    'test/hosts/jupyterlab.test.ts',
+    'test/hosts/vscode/**/*.test.ts',
+    'test/renderer/**/*.test.ts',
+    'test/report/**/*.test.ts',
+  ],
 };
+
+/** Every process with the arguments that choose its tests. */
+const PROCESSES: Readonly<Record<string, readonly string[]>> = {
+  ...HOSTS,
+  'without hosts': [
+    'test/**/*.test.ts',
+    ...Object.values(HOSTS)
+      .flat()
+      .flatMap((spec) => ['--ignore', spec]),
+  ],
+};
+
+/** Models share the processor: where threads outnumber its cores, they wait for each other more than they compute. */
+const THREADS = Math.max(1, Math.floor(os.availableParallelism() / Object.keys(PROCESSES).length));
 
 /** What is still running. */
 const running = new Set<SuiteBySuite>();
 
-/** Passes on what a process writes, in whole suites, after each of which the spec reporter leaves a line empty: those of two processes do not mix. */
+/** Passes on what a process writes, in whole suites, so that they do not mix: the spec reporter leaves a line empty after each. */
 class SuiteBySuite {
   #held = '';
 
@@ -43,8 +57,9 @@ class SuiteBySuite {
   }
 
   end(): void {
+    this.#pass();
     running.delete(this);
-    for (const each of [this, ...running]) each.#pass();
+    if (running.size === 1) for (const last of running) last.#pass();
   }
 
   #pass(): void {
@@ -56,7 +71,7 @@ class SuiteBySuite {
 /** Runs Mocha to its end. @param file where it leaves its report */
 async function run(args: readonly string[], file: string): Promise<Report> {
   const child = spawn(process.execPath, [MOCHA, ...args], {
-    env: { ...process.env, [REPORT_FILE]: file },
+    env: { LVLM_LENS_THREADS: `${THREADS}`, ...process.env, [REPORT_FILE]: file },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output = new SuiteBySuite(child);

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { withLock } from '../../kernel/hub/lock.ts';
 import { cacheFolder } from '../../kernel/model/cache-folder.ts';
 import { lvlmLens } from '../cli/command.ts';
 import { temporaryFolder } from '../jupyter/tiny-library.ts';
@@ -38,14 +39,14 @@ async function setUp(): Promise<JupyterHost | { missing: string }> {
   const version = createHash('sha256').update(requirements).digest('hex').slice(0, 8);
   const prefix = path.join(cacheFolder(), `jupyter-host-${version}`);
   const complete = path.join(prefix, 'complete');
-  if (!existsSync(complete)) {
+  // The tests are several processes: who comes second waits, and finds it made.
+  const missing = await withLock(`${prefix}.lock`, new AbortController().signal, NOTHING, async () => {
+    if (existsSync(complete)) return undefined;
     const failure = await makeEnvironment(prefix);
-    if (failure !== undefined) {
-      await rm(prefix, { recursive: true, force: true });
-      return { missing: failure };
-    }
-    await writeFile(complete, requirements);
-  }
+    await (failure === undefined ? writeFile(complete, requirements) : rm(prefix, { recursive: true, force: true }));
+    return failure;
+  });
+  if (missing !== undefined) return { missing };
   const own = temporaryFolder('jupyter');
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -64,6 +65,8 @@ async function setUp(): Promise<JupyterHost | { missing: string }> {
   if (installed.code !== 0) throw new Error(`the kernel could not be installed: ${installed.stderr}`);
   return { prefix, env, program: (name) => path.join(prefix, BIN, name) };
 }
+
+const NOTHING = (): Promise<void> => Promise.resolve();
 
 async function makeEnvironment(prefix: string): Promise<string | undefined> {
   await mkdir(path.dirname(prefix), { recursive: true });

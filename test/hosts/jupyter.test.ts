@@ -5,7 +5,6 @@ import { MIME_TYPE } from '../../kernel/document.ts';
 import { lvlmLens } from '../cli/command.ts';
 import { temporaryFolder } from '../jupyter/tiny-library.ts';
 import { skipBecause } from '../skip.ts';
-import './ahead.ts';
 import { executed } from './executed.ts';
 import { jupyterHost, runProgram, type JupyterHost } from './jupyter-host.ts';
 
