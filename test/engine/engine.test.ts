@@ -161,7 +161,7 @@ describe('Engine', function () {
     const start = Date.now();
     controller.abort();
     await assert.rejects(call, (error: Error) => error instanceof AbortError);
-    assert.ok(Date.now() - start < 1500, `${Date.now() - start} ms`);
+    assert.ok(Date.now() - start < 5000, `${Date.now() - start} ms`);
     assert.ok(await gone(pid));
     assert.equal((await engine.call('tokenize', { text: 'dog' })).text, 'dog');
   });

@@ -30,7 +30,7 @@ interface SavedNotebook {
 }
 
 describe('Jupyter', function () {
-  // A machine may be busy; nothing here measures speed but client.py, which has limits of its own.
+  // A machine may be busy; nothing here measures speed.
   this.timeout(900_000);
   let host: JupyterHost;
   const folder = temporaryFolder('jupyter-tests');

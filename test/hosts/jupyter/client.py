@@ -10,7 +10,7 @@ import psutil
 from jupyter_client.manager import start_new_kernel
 
 IMAGE = os.path.join(os.path.dirname(__file__), "../../../notebooks/images/banana.png")
-# A busy machine needs patience; what is measured has limits of its own.
+# A busy machine needs patience.
 TIMEOUT = 300
 
 # An explanation that takes minutes where it is not interrupted.
@@ -110,7 +110,8 @@ class OneKernel(unittest.TestCase):
         self.assertEqual(reply["status"], "error", reply)
         self.assertEqual([o["msg_type"] for o in outputs if o["msg_type"] == "error"], ["error"])
         self.assertIn("interrupted", reply["evalue"])
-        self.assertLess(took, 1.0, f"{code!r} was interrupted after {took:.2f} s")
+        # Nothing here ends on its own within minutes.
+        self.assertLess(took, 5.0, f"{code!r} was interrupted after {took:.2f} s")
         self.assertEqual(kernel.value("kept + 1"), "42")
 
     def by_message(self):
@@ -209,7 +210,7 @@ class OneKernel(unittest.TestCase):
         code = """for (let i = 0; i < 3; i++) {
             console.log(i);
             const begun = Date.now();
-            while (Date.now() - begun < 300) {}
+            while (Date.now() - begun < 1000) {}
         }"""
         self.kernel.collect(self.kernel.send(code), while_running=lambda _: seen.append(time.monotonic()))
         self.assertEqual(len(seen), 3)
