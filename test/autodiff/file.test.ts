@@ -193,52 +193,74 @@ describe('differentiating a file', () => {
     });
   });
 
-  it('writes what onnx.checker and the onnxruntime of Python accept, with the same gradient', async function () {
-    this.timeout(120_000);
-    const python = await findPython('onnx', 'onnxruntime', 'numpy');
-    if (python === undefined) {
-      skipBecause(this, 'derived files in Python', 'there is no Python with onnx and onnxruntime');
-    }
-    await inFolder(async (folder) => {
-      const derived = differentiate({
-        model: VISION,
-        of: 'image_features',
-        wrt: 'pixel_values',
-        dims: { batch_size: 1 },
-      });
-      const output = join(folder, 'gradient.onnx');
-      derived.write(output, { weights: 'copy' });
-      const shape = derived.graph.dims('image_features');
-      const count = shape.reduce((a, b) => a * b, 1);
-      const [pixels, cotangent] = [wave(3 * 96 * 96), wave(count)];
-      const result = await runModel(output, {
-        pixel_values: float32([1, 3, 96, 96], pixels),
-        'image_features.cotangent': float32(shape, cotangent),
-      });
-      const raw = (name: string, values: number[]) =>
-        writeFileSync(join(folder, name), new Uint8Array(Float32Array.from(values).buffer));
-      raw('pixels', pixels);
-      raw('cotangent', cotangent);
-      const script = `
-import sys, numpy, onnx, onnxruntime
-folder = sys.argv[1]
-model = onnx.load(folder + "/gradient.onnx")
+  /** A Gelu so large that its gradient is a Scan over strips. */
+  function largeGelu(folder: string): string {
+    const graph = new Graph();
+    graph.opsets.set('', 20);
+    addInput(graph, 'x', 'float32', [1024, 1024]);
+    graph.outputs = [new Builder(graph).op('Gelu', ['x'], {}, { as: 'y' })];
+    return writeModel(folder, 'gelu.onnx', graph);
+  }
+
+  for (const { what, open, operator } of [
+    {
+      what: 'of a vision encoder',
+      open: () => ({ model: VISION, of: 'image_features', wrt: 'pixel_values', dims: { batch_size: 1 } }),
+      operator: 'MatMul',
+    },
+    {
+      what: 'of a Gelu in strips',
+      open: (folder: string) => ({ model: largeGelu(folder), of: 'y', wrt: 'x' }),
+      operator: 'Scan',
+    },
+  ]) {
+    it(`writes what onnx.checker and the onnxruntime of Python accept, with the same gradient: ${what}`, async function () {
+      this.timeout(120_000);
+      const python = await findPython('onnx', 'onnxruntime', 'numpy');
+      if (python === undefined) {
+        skipBecause(this, 'derived files in Python', 'there is no Python with onnx and onnxruntime');
+      }
+      await inFolder(async (folder) => {
+        const request = open(folder);
+        const derived = differentiate(request);
+        assert.ok(
+          derived.graph.nodes.some(({ op }) => op === operator),
+          `the gradient has no ${operator}`,
+        );
+        const output = join(folder, 'gradient.onnx');
+        derived.write(output, { weights: 'copy' });
+        const [input, cotangent] = [request.wrt, `${request.of}.cotangent`];
+        const feeds = Object.fromEntries(
+          [
+            { name: input, dims: derived.graph.dims(request.wrt) },
+            { name: cotangent, dims: derived.graph.dims(request.of) },
+          ].map(({ name, dims }) => {
+            const values = wave(dims.reduce((a, b) => a * b, 1));
+            writeFileSync(join(folder, name), new Uint8Array(Float32Array.from(values).buffer));
+            return [name, { dims, tensor: float32(dims, values) }];
+          }),
+        );
+        const tensors = Object.fromEntries(Object.entries(feeds).map(([name, { tensor }]) => [name, tensor]));
+        const ours = numbers((await runModel(output, tensors))[`${input}.gradient`]);
+        const shapes = Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
+        const script = `
+import json, sys, numpy, onnx, onnxruntime
+folder, shapes, output = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 onnx.checker.check_model(folder + "/gradient.onnx", full_check=True)
 session = onnxruntime.InferenceSession(folder + "/gradient.onnx", providers=["CPUExecutionProvider"])
-read = lambda name, shape: numpy.fromfile(folder + "/" + name, numpy.float32).reshape(shape)
-gradient, = session.run(["pixel_values.gradient"], {
-    "pixel_values": read("pixels", (1, 3, 96, 96)),
-    "image_features.cotangent": read("cotangent", ${JSON.stringify(shape)}),
-})
+feeds = {name: numpy.fromfile(folder + "/" + name, numpy.float32).reshape(shape) for name, shape in shapes.items()}
+gradient, = session.run([output], feeds)
 gradient.astype(numpy.float32).tofile(folder + "/gradient")
 print(onnx.__version__, onnxruntime.__version__)
 `;
-      assert.match(await runPython(python, ['-c', script, folder]), /^\d+\.\d+/);
-      const bytes = readFileSync(join(folder, 'gradient'));
-      const theirs = Array.from(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4));
-      const ours = numbers(result['pixel_values.gradient']);
-      assert.ok(Math.max(...ours.map(Math.abs)) > 1e-3);
-      assert.ok(distance(theirs, ours) < 1e-4 * Math.max(...ours.map(Math.abs)));
+        const printed = await runPython(python, ['-c', script, folder, JSON.stringify(shapes), `${input}.gradient`]);
+        assert.match(printed, /^\d+\.\d+/);
+        const bytes = readFileSync(join(folder, 'gradient'));
+        const theirs = Array.from(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4));
+        const most = ours.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+        assert.ok(most > 1e-3);
+        assert.ok(distance(theirs, ours) < 1e-4 * most);
+      });
     });
-  });
+  }
 });
