@@ -13,6 +13,7 @@ const PANELS: Readonly<Record<string, string>> = {
   'Otsu IoU': 'Otsu IoU ↑',
   deletion: 'deletion ↓',
   insertion: 'insertion ↑',
+  likeness: 'untrained likeness ↓',
 };
 
 const COLOURS = { 'differs from lens': '#d55e00', 'no difference shown': '#0072b2' } as const;

@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { z } from 'zod';
 import { chosenMethod } from '../kernel/attribution/methods.ts';
 import type { MethodChoice } from '../kernel/attribution/methods.ts';
 import { ask } from '../kernel/engine/tasks/ask.ts';
@@ -15,7 +17,11 @@ import { energyInside } from '../kernel/metrics/energy-inside.ts';
 import { pointingGame } from '../kernel/metrics/pointing-game.ts';
 import { regionIou } from '../kernel/metrics/region-iou.ts';
 import { removalCurves } from '../kernel/metrics/removal-curves.ts';
+import { untrainedLikeness } from '../kernel/metrics/stability.ts';
+import type { AnswerScorer, LoadedModel } from '../kernel/model/loaded-model.ts';
 import { openModel } from '../kernel/model/open-model.ts';
+import { modelFolder } from '../kernel/model/files.ts';
+import { shuffleWeights } from '../kernel/model/shuffled-weights.ts';
 import { ablationFigure } from './ablation-figure.ts';
 import { picturePath, readEvidence, regionOf } from './evidence.ts';
 import { writeFigures } from './faithfulness/figures.ts';
@@ -38,6 +44,9 @@ const SETTINGS: Readonly<Record<string, MethodChoice>> = {
   'igos+ paper': { name: 'igos+', preset: 'paper' },
 };
 
+/** Rows and columns of the masks. */
+const MASK_SIZE = 32;
+
 /** Of deletion and insertion; few, as every setting is measured with four baselines. */
 const STEPS = 8;
 
@@ -52,7 +61,7 @@ interface Compared {
 
 /**
  * What does each ingredient of `lens` do? Explains the same questions with one ingredient changed at a time. Pointing game, energy inside and IoU at
- * Otsu's threshold against the evidence; deletion and insertion as the mean over the four baselines. Means and paired differences from `lens` with 95 %
+ * Otsu's threshold against the evidence; deletion and insertion as the mean over the four baselines; likeness to the map of the model with shuffled weights. Means and paired differences from `lens` with 95 %
  * bootstrap intervals.
  *
  * `--scenes <folder>` takes other scenes than test/evidence, in the same format: those by which something is tuned must not be those by which it
@@ -81,23 +90,25 @@ export async function run(args: readonly string[]): Promise<void> {
   }
   const evidence = await readEvidence(folder);
   const scenes = evidence.scenes.filter(({ needsImage }) => needsImage).slice(0, Number(values.limit));
-  const model = await openModel(evidence.model);
+  const shuffled = await mkdtemp(path.join(os.tmpdir(), 'lvlm-lens-ablation-'));
+  await shuffleWeights(modelFolder(evidence.model), shuffled);
+  const [model, untrained] = await Promise.all([openModel(evidence.model), openModel(shuffled)]);
   const measured = new Map<string, Values[]>(names.map((name) => [name, []]));
   for (const [i, scene] of scenes.entries()) {
     console.error(`scene ${i + 1} of ${scenes.length}`);
-    const params = SelectTokensParams.parse({
-      model: evidence.model,
-      image: await readFile(picturePath(scene, folder)),
-      question: scene.question,
-      seed,
-    });
-    const models = { open: () => Promise.resolve(model) };
-    const { signal } = new AbortController();
-    const asked = await ask({ params, models, signal, onProgress: () => undefined }, new Stopwatch(), 32);
-    if (asked.answer.text.trim() !== scene.answer || asked.selected.length === 0) continue;
-    for (const [name, all] of measured) all.push(await measure(asked, scene, evidence, SETTINGS[name]!, seed));
+    const image = await readFile(picturePath(scene, folder));
+    const question = { model: evidence.model, image, question: scene.question, seed };
+    const asked = await askModel(model, question);
+    const { answer, selected, baseline } = asked;
+    if (answer.text.trim() !== scene.answer || selected.length === 0) continue;
+    const same = { answer: answer.text, tokens: [...selected], baseline };
+    const nothingLearnt = await askModel(untrained, { ...question, ...same });
+    for (const [name, all] of measured) {
+      all.push(await measure(asked, nothingLearnt, scene, evidence, SETTINGS[name]!, seed));
+    }
   }
-  await model.release();
+  await Promise.all([model.release(), untrained.release()]);
+  await rm(shuffled, { recursive: true });
 
   const explained = measured.get('lens')!.length;
   const settings = Object.fromEntries(
@@ -123,17 +134,29 @@ export async function run(args: readonly string[]): Promise<void> {
   console.log(values.json ? JSON.stringify(report) : table(explained, settings));
 }
 
+function askModel(model: LoadedModel, question: z.input<typeof SelectTokensParams>): Promise<Asked> {
+  const models = { open: () => Promise.resolve(model) };
+  const { signal } = new AbortController();
+  return ask(
+    { params: SelectTokensParams.parse(question), models, signal, onProgress: () => undefined },
+    new Stopwatch(),
+    MASK_SIZE,
+  );
+}
+
 async function measure(
   { scorer, selected, baseline }: Asked,
+  nothingLearnt: Asked,
   scene: EvidenceScene,
   evidence: Evidence,
   choice: MethodChoice,
   seed: number,
 ): Promise<Values> {
   const { method, options } = chosenMethod(choice);
-  const before = scorer.evaluations.gradient;
   const weights = weightsOf(scorer.tokenCount, selected);
-  const map = await method.attribute(withBaseline(scorer, baseline), weights, options, { seed });
+  const mapOf = (of: AnswerScorer) => method.attribute(withBaseline(of, baseline), weights, options, { seed });
+  const before = scorer.evaluations.gradient;
+  const map = await mapOf(scorer);
   const gradients = scorer.evaluations.gradient - before;
   const curves = [];
   for (const name of BASELINES)
@@ -150,6 +173,7 @@ async function measure(
       'Otsu IoU': regionIou(map, region).otsu,
     }),
     ...(measurable.length > 0 && { deletion: score('deletion'), insertion: score('insertion') }),
+    likeness: untrainedLikeness(map, await mapOf(nothingLearnt.scorer)),
   };
 }
 
