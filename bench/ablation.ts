@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -10,6 +9,7 @@ import { ask } from '../kernel/engine/tasks/ask.ts';
 import type { Asked } from '../kernel/engine/tasks/ask.ts';
 import { weightsOf, withBaseline } from '../kernel/engine/tasks/explain.ts';
 import { BASELINES, SelectTokensParams } from '../kernel/engine/tasks/question-params.ts';
+import { shuffledModel } from '../kernel/engine/tasks/shuffle-weights.ts';
 import { Stopwatch } from '../kernel/engine/tasks/stopwatch.ts';
 import { estimate } from '../kernel/metrics/bootstrap.ts';
 import type { Estimate } from '../kernel/metrics/bootstrap.ts';
@@ -20,8 +20,6 @@ import { removalCurves } from '../kernel/metrics/removal-curves.ts';
 import { untrainedLikeness } from '../kernel/metrics/stability.ts';
 import type { AnswerScorer, LoadedModel } from '../kernel/model/loaded-model.ts';
 import { openModel } from '../kernel/model/open-model.ts';
-import { modelFolder } from '../kernel/model/files.ts';
-import { shuffleWeights } from '../kernel/model/shuffled-weights.ts';
 import { ablationFigure } from './ablation-figure.ts';
 import { picturePath, readEvidence, regionOf } from './evidence.ts';
 import { writeFigures } from './faithfulness/figures.ts';
@@ -61,8 +59,8 @@ interface Compared {
 
 /**
  * What does each ingredient of `lens` do? Explains the same questions with one ingredient changed at a time. Pointing game, energy inside and IoU at
- * Otsu's threshold against the evidence; deletion and insertion as the mean over the four baselines; likeness to the map of the model with shuffled weights. Means and paired differences from `lens` with 95 %
- * bootstrap intervals.
+ * Otsu's threshold against the evidence; deletion and insertion as the mean over the four baselines; likeness to the map
+ * of the model with shuffled weights. Means and paired differences from `lens` with 95 % bootstrap intervals.
  *
  * `--scenes <folder>` takes other scenes than test/evidence, in the same format: those by which something is tuned must not be those by which it
  * is judged. `python -m training.evidence` makes them when its SEED is changed. `--figure` draws docs/images/lens/ablation.svg.
@@ -90,25 +88,31 @@ export async function run(args: readonly string[]): Promise<void> {
   }
   const evidence = await readEvidence(folder);
   const scenes = evidence.scenes.filter(({ needsImage }) => needsImage).slice(0, Number(values.limit));
-  const shuffled = await mkdtemp(path.join(os.tmpdir(), 'lvlm-lens-ablation-'));
-  await shuffleWeights(modelFolder(evidence.model), shuffled);
-  const [model, untrained] = await Promise.all([openModel(evidence.model), openModel(shuffled)]);
+  const model = await openModel(evidence.model);
+  const { folder: shuffled } = await shuffledModel.run({
+    ...contextOf(model),
+    params: { model: evidence.model, seed: 0 },
+  });
   const measured = new Map<string, Values[]>(names.map((name) => [name, []]));
-  for (const [i, scene] of scenes.entries()) {
-    console.error(`scene ${i + 1} of ${scenes.length}`);
-    const image = await readFile(picturePath(scene, folder));
-    const question = { model: evidence.model, image, question: scene.question, seed };
-    const asked = await askModel(model, question);
-    const { answer, selected, baseline } = asked;
-    if (answer.text.trim() !== scene.answer || selected.length === 0) continue;
-    const same = { answer: answer.text, tokens: [...selected], baseline };
-    const nothingLearnt = await askModel(untrained, { ...question, ...same });
-    for (const [name, all] of measured) {
-      all.push(await measure(asked, nothingLearnt, scene, evidence, SETTINGS[name]!, seed));
+  try {
+    const untrained = await openModel(shuffled);
+    for (const [i, scene] of scenes.entries()) {
+      console.error(`scene ${i + 1} of ${scenes.length}`);
+      const image = await readFile(picturePath(scene, folder));
+      const question = { model: evidence.model, image, question: scene.question, seed };
+      const asked = await askModel(model, question);
+      const { answer, selected, baseline } = asked;
+      if (answer.text.trim() !== scene.answer || selected.length === 0) continue;
+      const same = { answer: answer.text, tokens: [...selected], baseline };
+      const nothingLearnt = await askModel(untrained, { ...question, ...same });
+      for (const [name, all] of measured) {
+        all.push(await measure(asked, nothingLearnt, scene, evidence, SETTINGS[name]!, seed));
+      }
     }
+    await Promise.all([model.release(), untrained.release()]);
+  } finally {
+    await rm(shuffled, { recursive: true, force: true });
   }
-  await Promise.all([model.release(), untrained.release()]);
-  await rm(shuffled, { recursive: true });
 
   const explained = measured.get('lens')!.length;
   const settings = Object.fromEntries(
@@ -134,14 +138,15 @@ export async function run(args: readonly string[]): Promise<void> {
   console.log(values.json ? JSON.stringify(report) : table(explained, settings));
 }
 
+/** What a task runs in where there is but one model, and nobody to stop it or to watch. */
+const contextOf = (model: LoadedModel) => ({
+  models: { open: () => Promise.resolve(model) },
+  signal: new AbortController().signal,
+  onProgress: () => undefined,
+});
+
 function askModel(model: LoadedModel, question: z.input<typeof SelectTokensParams>): Promise<Asked> {
-  const models = { open: () => Promise.resolve(model) };
-  const { signal } = new AbortController();
-  return ask(
-    { params: SelectTokensParams.parse(question), models, signal, onProgress: () => undefined },
-    new Stopwatch(),
-    MASK_SIZE,
-  );
+  return ask({ ...contextOf(model), params: SelectTokensParams.parse(question) }, new Stopwatch(), MASK_SIZE);
 }
 
 async function measure(
