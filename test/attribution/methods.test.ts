@@ -282,13 +282,14 @@ describe('noise on the pixels', () => {
 });
 
 describe('lens', () => {
-  it('costs 20 gradients for a joint map and 8 for a token’s', async () => {
+  it('costs 20 gradients and 43 looks for a joint map at most, and 8 gradients for a token’s', async () => {
     const { method, options } = chosenMethod({ name: 'lens' });
     const scorer = toy();
     const joint = await method.attribute(scorer, BOTH, options, { seed: 0 });
     assert.deepEqual(scorer.batches, [4, 4, 4, 4, 4]);
+    assert.equal(scorer.evaluations.forward, 1 + 2 * (1 + 2 * 10));
     await method.attribute(scorer, FIRST, options, { seed: 0 }, joint);
-    assert.equal(scorer.evaluations.gradient, 20 + 8);
+    assert.deepEqual(scorer.evaluations, { forward: 43, gradient: 20 + 8 });
   });
 
   it('is low everywhere for a token that hardly looks, next to one that does', async () => {
