@@ -20,6 +20,7 @@ import { removalCurves } from '../kernel/metrics/removal-curves.ts';
 import { untrainedLikeness } from '../kernel/metrics/stability.ts';
 import type { AnswerScorer, LoadedModel } from '../kernel/model/loaded-model.ts';
 import { openModel } from '../kernel/model/open-model.ts';
+import { decodedMap, encodedMap } from '../kernel/saliency-bytes.ts';
 import { ablationFigure } from './ablation-figure.ts';
 import { picturePath, readEvidence, regionOf } from './evidence.ts';
 import { writeFigures } from './faithfulness/figures.ts';
@@ -39,6 +40,9 @@ const SETTINGS: Readonly<Record<string, MethodChoice>> = {
   'no smoothing': { name: 'lens', smoothing: 0 },
   'smoothing over edges': { name: 'lens', smoothing: 1.5, tolerance: 0 },
   'no contrast': { name: 'lens', knee: 0 },
+  'no checks': { name: 'lens', spots: 0 },
+  'checks by one baseline': { name: 'lens', spotBaselines: ['own'] },
+  '5 checks': { name: 'lens', spots: 5 },
   'igos+ paper': { name: 'igos+', preset: 'paper' },
 };
 
@@ -47,6 +51,9 @@ const MASK_SIZE = 32;
 
 /** Of deletion and insertion; few, as every setting is measured with four baselines. */
 const STEPS = 8;
+
+/** Measures that are counts, the same for every scene. */
+const COSTS = ['gradients', 'forwards'];
 
 /** What a setting gave on one scene, by measure. */
 type Values = Readonly<Record<string, number>>;
@@ -159,10 +166,13 @@ async function measure(
 ): Promise<Values> {
   const { method, options } = chosenMethod(choice);
   const weights = weightsOf(scorer.tokenCount, selected);
-  const mapOf = (of: AnswerScorer) => method.attribute(withBaseline(of, baseline), weights, options, { seed });
-  const before = scorer.evaluations.gradient;
+  // As a document stores it: what one byte cannot tell apart no reader of a map can.
+  const mapOf = async (of: AnswerScorer) =>
+    decodedMap(encodedMap(await method.attribute(withBaseline(of, baseline), weights, options, { seed })));
+  const before = { ...scorer.evaluations };
   const map = await mapOf(scorer);
-  const gradients = scorer.evaluations.gradient - before;
+  const gradients = scorer.evaluations.gradient - before.gradient;
+  const forwards = scorer.evaluations.forward - before.forward;
   const curves = [];
   for (const name of BASELINES)
     curves.push(await removalCurves(scorer, map, selected, { baseline: name, steps: STEPS }));
@@ -172,6 +182,7 @@ async function measure(
   const region = scene.evidence.length > 0 ? regionOf(scene, evidence, scene.evidence) : undefined;
   return {
     gradients,
+    forwards,
     ...(region && {
       pointing: pointingGame(map, region),
       energy: energyInside(map, region),
@@ -208,7 +219,7 @@ function compared(values: readonly Values[], lens: readonly Values[], seed: numb
 
 /** Markdown: the means, and where the interval of the difference from `lens` leaves out 0, that difference. */
 function table(explained: number, settings: Readonly<Record<string, Readonly<Record<string, Compared>>>>): string {
-  const measures = Object.keys(settings.lens!).sort((a, b) => Number(b === 'gradients') - Number(a === 'gradients'));
+  const measures = Object.keys(settings.lens!);
   const cell = ({ value, difference }: Compared): string => {
     if (value === null) return '';
     const [low, high] = difference?.interval ?? [0, 0];
@@ -218,7 +229,7 @@ function table(explained: number, settings: Readonly<Record<string, Readonly<Rec
   };
   const rows = Object.entries(settings).map(
     ([name, values]) =>
-      `| ${[name, ...measures.map((m) => (m === 'gradients' ? values[m]!.value!.mean.toFixed(0) : cell(values[m]!)))].join(' | ')} |`,
+      `| ${[name, ...measures.map((m) => (COSTS.includes(m) ? values[m]!.value!.mean.toFixed(0) : cell(values[m]!)))].join(' | ')} |`,
   );
   return [
     `${explained} answers; in brackets the paired difference from lens with its 95 % interval, where that leaves out 0`,

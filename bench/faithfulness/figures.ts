@@ -176,7 +176,7 @@ function meanByScene(summary: Summary, setting: string, metrics: readonly string
 }
 
 /** A gradient costs about this many forward evaluations (docs/measurements.md). */
-const FORWARDS = 2.3;
+export const FORWARDS = 2.3;
 
 function cost(summary: Summary, ours: string): Figure | undefined {
   const data = summary.settings.flatMap((setting) => {

@@ -6,7 +6,7 @@ import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
 import { METRICS, metricRow, PER_BASELINE } from '../../kernel/metrics/metrics.ts';
 import type { Measurement } from '../../kernel/metrics/metrics.ts';
 import { escapeMarkdown } from '../../kernel/report/markdown.ts';
-import { figures, writeFigures } from './figures.ts';
+import { figures, FORWARDS, writeFigures } from './figures.ts';
 import type { Figure } from './figures.ts';
 import { STEPS } from './measure.ts';
 import { MAIN } from './plan.ts';
@@ -144,15 +144,14 @@ function besidePaper(main: Summary, ours: string): string {
   const judged = compared.flatMap(({ tests }) => tests).filter(({ metric }) => !COST.includes(metric));
   const worse = judged.filter(({ verdict }) => verdict === 'worse');
   const better = judged.filter(({ verdict }) => verdict === 'better');
-  const gradients = [...main.values(ours, 'gradient evaluations').values()];
   const ceiling = ['pointing game', ...BASELINES.map((baseline) => `flips when deleted (${baseline})`)].map((metric) =>
     atCeiling(main, ours, metric, compared.find((each) => each.metric === metric)?.tests ?? []),
   );
   return [
     `## \`${ours}\` beside iGOS+ and iGOS++ with the paper's settings`,
     '',
-    `On \`${main.model}\`, \`${ours}\` takes ${Math.max(...gradients)} gradient evaluations for a joint map at most; ${peers
-      .map((peer) => `${peer} takes ${main.estimate(peer, 'gradient evaluations')?.mean.toFixed(0) ?? '?'}`)
+    `On \`${main.model}\`, a joint map takes \`${ours}\` ${evaluations(main, ours)}; ${peers
+      .map((peer) => `it takes ${peer} ${evaluations(main, peer)}`)
       .join(
         ' and ',
       )}. Of ${judged.length} comparisons by other metrics than cost, \`${ours}\` is better in ${better.length} and worse in ${worse.length}; in the other ${
@@ -177,6 +176,15 @@ function besidePaper(main: Summary, ours: string): string {
     `| --- | --- | ${peers.map(() => '--- | ---').join(' | ')} |`,
     ...rows,
   ].join('\n');
+}
+
+/** What a map takes: '20 gradients and 45 forward evaluations, as many as 91 forward ones'. */
+function evaluations(main: Summary, setting: string): string {
+  const [gradient, forward] = ['gradient', 'forward'].map(
+    (kind) => main.estimate(setting, `${kind} evaluations`)?.mean ?? 0,
+  ) as [number, number];
+  const both = forward + FORWARDS * gradient;
+  return `${gradient.toFixed(0)} gradients and ${forward.toFixed(0)} forward evaluations, as much as ${both.toFixed(0)} of the latter`;
 }
 
 /** A difference from a peer, and how far the evidence itself as the map is from that peer. */
