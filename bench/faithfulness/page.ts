@@ -150,8 +150,8 @@ function besidePaper(main: Summary, ours: string): string {
   return [
     `## \`${ours}\` beside iGOS+ and iGOS++ with the paper's settings`,
     '',
-    `On \`${main.model}\`, a joint map takes \`${ours}\` ${evaluations(main, ours)}; ${peers
-      .map((peer) => `it takes ${peer} ${evaluations(main, peer)}`)
+    `On \`${main.model}\`, \`${ours}\` takes ${evaluations(main, ours)} for a joint map; ${peers
+      .map((peer) => `${peer} takes ${evaluations(main, peer)}`)
       .join(
         ' and ',
       )}. Of ${judged.length} comparisons by other metrics than cost, \`${ours}\` is better in ${better.length} and worse in ${worse.length}; in the other ${
@@ -164,8 +164,7 @@ function besidePaper(main: Summary, ours: string): string {
           "**The paper's methods are better here:**",
           '',
           ...worse.map((test) => `- ${besideTruth(main, test)}`),
-          '',
-          TRUTH_NOTE,
+          ...(worse.some((test) => truthBeside(main, test)) ? ['', TRUTH_NOTE] : []),
         ]),
     '',
     'Whether it is better where it should be, or at the ceiling:',
@@ -178,22 +177,26 @@ function besidePaper(main: Summary, ours: string): string {
   ].join('\n');
 }
 
-/** What a map takes: '20 gradients and 45 forward evaluations, as many as 91 forward ones'. */
+/** What a map takes: '20 gradients and 45 forward evaluations (as much as 91 forward ones)'. */
 function evaluations(main: Summary, setting: string): string {
   const [gradient, forward] = ['gradient', 'forward'].map(
     (kind) => main.estimate(setting, `${kind} evaluations`)?.mean ?? 0,
   ) as [number, number];
   const both = forward + FORWARDS * gradient;
-  return `${gradient.toFixed(0)} gradients and ${forward.toFixed(0)} forward evaluations, as much as ${both.toFixed(0)} of the latter`;
+  return `${gradient.toFixed(0)} gradients and ${forward.toFixed(0)} forward evaluations (as much as ${both.toFixed(0)} forward ones)`;
 }
 
 /** A difference from a peer, and how far the evidence itself as the map is from that peer. */
 function besideTruth(main: Summary, { setting, metric, difference }: Comparison): string {
   const ours = `${setting} by ${metric}, by ${signed(difference)}`;
-  const [truth] = main.comparisons(TRUTH.name, metric, [setting]);
+  const truth = truthBeside(main, { setting, metric });
   if (truth === undefined) return ours;
   return `${ours}; ${TRUTH.name} as the map differs from it by ${inFull(truth)}: ${truth.verdict}`;
 }
+
+/** How the evidence itself as the map compares with a setting, where that was measured. */
+const truthBeside = (main: Summary, { setting, metric }: Pick<Comparison, 'setting' | 'metric'>) =>
+  main.comparisons(TRUTH.name, metric, [setting])[0];
 
 /** A difference with its interval, its corrected p and the number of scenes. */
 function inFull({ difference, interval, corrected, count }: Comparison): string {
