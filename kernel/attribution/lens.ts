@@ -69,6 +69,7 @@ const DEFAULTS: Readonly<LensOptions> = {
   spotBaselines: ['own', 'noise'],
 };
 
+/** Baselines that take turns. */
 const baselineList = z
   .array(z.enum(['own', 'blur', 'black', 'mean', 'noise']))
   .min(1)

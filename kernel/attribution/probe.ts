@@ -2,7 +2,7 @@ import { throwIfAborted, stage } from './progress.ts';
 import type { AttributionContext, Mask, Scorer } from './scorer.ts';
 
 /** How many masks go to the scorer at once: enough for its batches, few enough to stop soon. */
-const AT_ONCE = 16;
+export const AT_ONCE = 16;
 
 /**
  * The score of several masks: Σ_t w_t · log p_t of each. What methods share that see the model from outside only; needs no gradient.

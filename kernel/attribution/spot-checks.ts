@@ -1,5 +1,6 @@
 import { complement, filledMask, mapMask } from './mask.ts';
 import { meanProbability } from './mean-probability.ts';
+import { AT_ONCE } from './probe.ts';
 import { throwIfAborted } from './progress.ts';
 import type { AttributionContext, BaselineName, Mask, ScoreRequest, Scorer } from './scorer.ts';
 
@@ -22,9 +23,6 @@ const RADIUS = 1 / 8;
 
 /** What a spot counts in cells far from all of them: next to nothing, so that there the nearest decides. */
 const FAR = 1e-9;
-
-/** Evaluations that go to the scorer at once: enough for its batches, few enough to stop soon. */
-const AT_ONCE = 16;
 
 /** In how many rounds so many spots are checked, at most. */
 export const checkRounds = ({ spots, baselines }: SpotChecksOptions): number =>
