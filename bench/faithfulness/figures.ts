@@ -176,17 +176,24 @@ function meanByScene(summary: Summary, setting: string, metrics: readonly string
 }
 
 /** A gradient costs about this many forward evaluations (docs/measurements.md). */
-export const FORWARDS = 2.3;
+const FORWARDS = 2.3;
+
+/** Means of what a setting's map takes: gradients, forward evaluations, and both counted as forward ones; undefined where not measured. */
+export function evaluations(summary: Summary, setting: string) {
+  const gradient = summary.estimate(setting, 'gradient evaluations')?.mean;
+  const forward = summary.estimate(setting, 'forward evaluations')?.mean;
+  if (gradient === undefined || forward === undefined) return undefined;
+  return { gradient, forward, both: forward + FORWARDS * gradient };
+}
 
 function cost(summary: Summary, ours: string): Figure | undefined {
   const data = summary.settings.flatMap((setting) => {
-    const gradient = summary.estimate(setting, 'gradient evaluations');
-    const forward = summary.estimate(setting, 'forward evaluations');
+    const taken = evaluations(summary, setting);
     const score = estimate(differences(summary, setting));
-    if (!gradient || !forward || !score) return [];
+    if (!taken || !score) return [];
     const [low, high] = score.interval ?? [score.mean, score.mean];
     const series = setting === ours ? 'ours' : 'others';
-    return [{ setting, cost: forward.mean + FORWARDS * gradient.mean, mean: score.mean, low, high, series }];
+    return [{ setting, cost: taken.both, mean: score.mean, low, high, series }];
   });
   if (data.length === 0) return undefined;
   return {

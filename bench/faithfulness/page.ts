@@ -6,7 +6,7 @@ import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
 import { METRICS, metricRow, PER_BASELINE } from '../../kernel/metrics/metrics.ts';
 import type { Measurement } from '../../kernel/metrics/metrics.ts';
 import { escapeMarkdown } from '../../kernel/report/markdown.ts';
-import { figures, FORWARDS, writeFigures } from './figures.ts';
+import { evaluations, figures, writeFigures } from './figures.ts';
 import type { Figure } from './figures.ts';
 import { STEPS } from './measure.ts';
 import { MAIN } from './plan.ts';
@@ -150,8 +150,8 @@ function besidePaper(main: Summary, ours: string): string {
   return [
     `## \`${ours}\` beside iGOS+ and iGOS++ with the paper's settings`,
     '',
-    `On \`${main.model}\`, \`${ours}\` takes ${evaluations(main, ours)} for a joint map; ${peers
-      .map((peer) => `${peer} takes ${evaluations(main, peer)}`)
+    `On \`${main.model}\`, \`${ours}\` takes ${taken(main, ours)} for a joint map; ${peers
+      .map((peer) => `${peer} takes ${taken(main, peer)}`)
       .join(
         ' and ',
       )}. Of ${judged.length} comparisons by other metrics than cost, \`${ours}\` is better in ${better.length} and worse in ${worse.length}; in the other ${
@@ -178,12 +178,11 @@ function besidePaper(main: Summary, ours: string): string {
 }
 
 /** What a map takes: '20 gradients and 45 forward evaluations (as much as 91 forward ones)'. */
-function evaluations(main: Summary, setting: string): string {
-  const [gradient, forward] = ['gradient', 'forward'].map(
-    (kind) => main.estimate(setting, `${kind} evaluations`)?.mean ?? 0,
-  ) as [number, number];
-  const both = forward + FORWARDS * gradient;
-  return `${gradient.toFixed(0)} gradients and ${forward.toFixed(0)} forward evaluations (as much as ${both.toFixed(0)} forward ones)`;
+function taken(main: Summary, setting: string): string {
+  const found = evaluations(main, setting);
+  if (found === undefined) return 'what was not measured';
+  const [gradient, forward, both] = [found.gradient, found.forward, found.both].map((count) => count.toFixed(0));
+  return `${gradient} gradients and ${forward} forward evaluations (as much as ${both} forward ones)`;
 }
 
 /** A difference from a peer, and how far the evidence itself as the map is from that peer. */

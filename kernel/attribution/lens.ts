@@ -172,10 +172,8 @@ export const lens: AttributionMethod<LensOptions> = {
       report(i + 1, deletion!.value - insertion!.value + value, () => finished(smooth(soFar)));
     }
 
-    const heat = smooth(mean);
-    if (checks.spots === 0) return finished(heat);
     let round = iterations;
-    const checked = await spotChecked(scorer, weights, heat, checks, context, (logp) => {
+    const checked = await spotChecked(scorer, weights, smooth(mean), checks, context, (logp) => {
       seen(logp);
       report(++round);
     });

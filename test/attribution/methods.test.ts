@@ -292,6 +292,14 @@ describe('lens', () => {
     assert.deepEqual(scorer.evaluations, { forward: 43, gradient: 20 + 8 });
   });
 
+  it('looks at no spot where none is to be checked, and is done after its iterations', async () => {
+    const scorer = toy();
+    const steps: number[] = [];
+    await attribute(scorer, BOTH, { name: 'lens', spots: 0 }, { onProgress: ({ step }) => steps.push(step) });
+    assert.deepEqual(scorer.evaluations, { forward: 0, gradient: 20 });
+    assert.deepEqual(steps, [1, 2, 3, 4, 5]);
+  });
+
   it('is low everywhere for a token that hardly looks, next to one that does', async () => {
     const most = async (weights: Float32Array) => {
       const scorer = new ToyScorer([LEFT, RIGHT, null]);
