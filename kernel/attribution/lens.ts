@@ -92,7 +92,8 @@ const baselineList = z
  *   evaluations cover the path as evenly as many would.
  * - Steps have a given size, so that few are enough whatever the gradient's scale, and the mean of all masks has no ties where the last one saturates.
  * - The map is smoothed within what looks alike, so that its heat stays on the object.
- * - The model is asked whether the hottest spots matter, which costs no gradient and which noise in the gradients does not survive.
+ * - The model is asked whether the hottest spots matter, which costs no gradient and which noise in the gradients does not survive. Where none
+ *   does, the map is not smoothed: it shows the noise that it is.
  *
  * A token's map takes `startedIterations`, is narrowed to the joint map after the first, and is not checked again. The joint map costs
  * 2 · integrationSteps · iterations gradient evaluations, 20, and 1 + 2·(1 + 2·spots) forward ones, 43.
@@ -178,7 +179,8 @@ export const lens: AttributionMethod<LensOptions> = {
       report(++round);
     });
     if (round < steps) report(steps);
-    return finished(checked);
+    // What no look confirms is shown as the steps left it: smooth hills would look like a finding.
+    return finished(checked ?? mean);
   },
 };
 

@@ -1,5 +1,5 @@
 import { complement, filledMask, mapMask } from './mask.ts';
-import { meanProbability } from './mean-probability.ts';
+import { meanLogLikelihood, meanProbability } from './mean-probability.ts';
 import { AT_ONCE } from './probe.ts';
 import { throwIfAborted } from './progress.ts';
 import type { AttributionContext, BaselineName, Mask, ScoreRequest, Scorer } from './scorer.ts';
@@ -24,6 +24,12 @@ const RADIUS = 1 / 8;
 /** What a spot counts in cells far from all of them: next to nothing, so that there the nearest decides. */
 const FAR = 1e-9;
 
+/**
+ * By how much a spot has to move the explained tokens' mean log p at a look, on average, for the heat to count as confirmed, in nats:
+ * it makes them about a tenth more likely.
+ */
+const CONFIRMED = 0.1;
+
 /** In how many rounds so many spots are checked, at most. */
 export const checkRounds = ({ spots, baselines }: SpotChecksOptions): number =>
   spots === 0 ? 0 : Math.ceil((1 + baselines.length * (1 + 2 * spots)) / AT_ONCE);
@@ -36,13 +42,17 @@ export const checkRounds = ({ spots, baselines }: SpotChecksOptions): number =>
  *
  * over the baselines b: what its absence takes away and what its presence brings back. The map is multiplied by √(e⁺/max e⁺), which between
  * spots is the mean weighted with a Gaussian of half a radius around each. The root makes of each cell the geometric mean of two estimates of one
- * thing: its heat, and what its spot was seen to do. A gradient tells where an answer would begin to change, a look whether it does. Where
- * no spot speaks for the answer the map stays as it is.
+ * thing: its heat, and what its spot was seen to do. A gradient tells where an answer would begin to change, a look whether it does.
+ *
+ * Where no spot makes the tokens a tenth more likely (the same effects of mean log p, by their 2·baselines looks), nothing is confirmed:
+ * the checks cannot tell spots apart, and smooth hills would look like a finding. As a model that has learnt nothing has such maps, what
+ * they have in common with a trained one's is the smoothing. The answer is then undefined, and the caller shows the heat as it was found.
  *
  * Costs `1 + baselines·(1 + 2·spots)` forward evaluations and no gradient.
  * Source: LVLM Lens; the effect's two halves are a step of deletion and one of insertion (Petsiuk, Das, Saenko, BMVC 2018, arXiv 1806.07421).
  * @param heat not negative
  * @param onRound called after each round with log p of the answer's tokens at its evaluations
+ * @returns the weighed map; undefined where no spot is confirmed
  */
 export async function spotChecked(
   scorer: Scorer,
@@ -51,7 +61,7 @@ export async function spotChecked(
   { spots, baselines }: SpotChecksOptions,
   { signal }: AttributionContext,
   onRound: (logp: readonly Float32Array[]) => void = () => undefined,
-): Promise<Mask> {
+): Promise<Mask | undefined> {
   const found = hottest(heat, spots);
   if (found.length === 0) return heat;
   const nothing = filledMask(heat.rows, heat.cols, 0);
@@ -62,24 +72,28 @@ export async function spotChecked(
     ...baselines.flatMap((baseline) => masks.map((mask) => (baseline === 'own' ? { mask } : { mask, baseline }))),
   ];
 
-  const seen: number[] = [];
+  const looks: Float32Array[] = [];
   for (let k = 0; k < requests.length; k += AT_ONCE) {
     throwIfAborted(signal);
     const logp = await scorer.logp(requests.slice(k, k + AT_ONCE));
-    seen.push(...logp.map((one) => meanProbability(one, weights)));
+    looks.push(...logp);
     onRound(logp);
   }
 
-  const [image, ...rest] = seen as [number, ...number[]];
-  const effects = found.map((_, k) =>
-    baselines.reduce((sum, _baseline, b) => {
-      const at = b * masks.length;
-      const [empty, without, alone] = [rest[at]!, rest[at + 1 + 2 * k]!, rest[at + 2 + 2 * k]!];
-      return sum + (image - without) + (alone - empty);
-    }, 0),
-  );
+  const effectsOn = (score: (logp: Float32Array, weights: Float32Array) => number): number[] => {
+    const [image, ...rest] = looks.map((logp) => score(logp, weights)) as [number, ...number[]];
+    return found.map((_, k) =>
+      baselines.reduce((sum, _baseline, b) => {
+        const at = b * masks.length;
+        const [empty, without, alone] = [rest[at]!, rest[at + 1 + 2 * k]!, rest[at + 2 + 2 * k]!];
+        return sum + (image - without) + (alone - empty);
+      }, 0),
+    );
+  };
+  const effects = effectsOn(meanProbability);
   const most = Math.max(...effects);
-  if (!(most > 0)) return heat;
+  const confirmed = Math.max(...effectsOn(meanLogLikelihood)) >= CONFIRMED * 2 * baselines.length;
+  if (!(most > 0) || !confirmed) return undefined;
   const weightOf = effects.map((effect) => Math.sqrt(Math.max(0, effect) / most));
   return mapMask(heat, (value, cell) => {
     let [sum, total] = [0, 0];

@@ -32,8 +32,15 @@ function model(probability: (request: ScoreRequest) => number) {
   return { scorer, asked };
 }
 
-const checked = (scorer: Scorer, heat: Mask, options: Partial<SpotChecksOptions> = {}) =>
+const unsure = (scorer: Scorer, heat: Mask, options: Partial<SpotChecksOptions> = {}) =>
   spotChecked(scorer, ONE, heat, { spots: 2, baselines: ['own'], ...options }, { seed: 0 });
+
+/** The weighed map of a model that confirms some of it. */
+async function checked(...of: Parameters<typeof unsure>): Promise<Mask> {
+  const map = await unsure(...of);
+  assert.ok(map, 'confirmed');
+  return map;
+}
 
 describe('spot checks', () => {
   it('weigh by the root of what hiding a spot takes away and showing it brings back', async () => {
@@ -70,18 +77,36 @@ describe('spot checks', () => {
     assert.deepEqual(baselines, [...Array<undefined>(6).fill(undefined), ...Array<string>(5).fill('noise')]);
   });
 
-  it('leave a map as it is where no spot speaks for the answer, and one without heat', async () => {
+  it('confirm nothing where no spot makes the answer a tenth more likely, however unlikely it is', async () => {
     const heat = hills(0.6, 1);
-    assert.equal(await checked(model(() => 0.5).scorer, heat), heat);
+    const spoken = (nats: number) => (request: ScoreRequest) => 0.001 * Math.exp(nats * request.mask.data[RIGHT]!);
+    assert.equal(await unsure(model(() => 0.5).scorer, heat), undefined);
+    assert.equal(await unsure(model(spoken(0.09)).scorer, heat), undefined, 'less than a tenth, both hidden and shown');
+    assert.equal(
+      await unsure(model(spoken(-2)).scorer, heat),
+      undefined,
+      'and what speaks against it confirms nothing',
+    );
+    const { data } = await checked(model(spoken(0.11)).scorer, heat);
+    assert.ok(data[RIGHT]! > 0.99 && data[LEFT]! < 1e-3);
+    const half = (request: ScoreRequest) => (request.baseline === 'noise' ? 0.5 : spoken(0.18)(request));
+    assert.equal(
+      await unsure(model(half).scorer, heat, { baselines: ['own', 'noise'] }),
+      undefined,
+      'mean of baselines',
+    );
+  });
+
+  it('leave a map without heat as it is, and ask nothing of it', async () => {
     const { scorer, asked } = model(() => 0.5);
     const cold = filledMask(SIZE, SIZE, 0);
     assert.equal(await checked(scorer, cold), cold);
-    assert.equal(asked.length, 0, 'and nothing is asked of it');
+    assert.equal(asked.length, 0);
   });
 
   it('look at discs that do not lie on each other’s centres, the hottest first', async () => {
     const { scorer, asked } = model(() => 0.5);
-    await checked(scorer, hills(0.6, 1), { spots: 6 });
+    await unsure(scorer, hills(0.6, 1), { spots: 6 });
     const alone = asked.flat().filter((_, i) => i > 1 && i % 2 === 1);
     assert.equal(alone.length, 6);
     assert.equal(alone[0]!.mask.data[RIGHT], 1);
