@@ -1,5 +1,6 @@
 import { complement, filledMask, mapMask } from './mask.ts';
-import { meanLogLikelihood, meanProbability } from './mean-probability.ts';
+import { meanLogLikelihood } from './mean-log-likelihood.ts';
+import { meanProbability } from './mean-probability.ts';
 import { AT_ONCE } from './probe.ts';
 import { throwIfAborted } from './progress.ts';
 import type { AttributionContext, BaselineName, Mask, ScoreRequest, Scorer } from './scorer.ts';
