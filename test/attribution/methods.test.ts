@@ -310,6 +310,20 @@ describe('lens', () => {
     assert.equal(await most(Float32Array.of(0, 0, 1)), 0, 'nothing changes it');
   });
 
+  it('is not smoothed where no look confirms it', async () => {
+    const shape = async (steepness: number, options: object) => {
+      const { data } = await attribute(new ToyScorer([LEFT], { steepness }), Float32Array.of(1), {
+        name: 'lens',
+        ...options,
+      });
+      const most = Math.max(...data);
+      return Array.from(data, (value) => Number((value / most).toFixed(4)));
+    };
+    const rough = { smoothing: 0, spots: 0 };
+    assert.deepEqual(await shape(0.05, {}), await shape(0.05, rough), 'of a model that hardly looks');
+    assert.notDeepEqual(await shape(12, {}), await shape(12, rough), 'of one that does');
+  });
+
   it('keeps its heat on what it looks at, where that has an edge', async () => {
     const energy = async (tolerance: number) =>
       energyIn(await attribute(toy(), FIRST, { name: 'lens', smoothing: 2.5, tolerance }), LEFT);
