@@ -4,7 +4,6 @@ import { contrasted } from './contrast.ts';
 import { goldenAlphas, integratedScores } from './integrated-score.ts';
 import { jointBilateral } from './joint-bilateral.ts';
 import { complement, filledMask, mapMask, narrowed } from './mask.ts';
-import { meanProbability } from './mean-probability.ts';
 import type { AttributionMethod } from './method.ts';
 import { pixelNoise } from './noise-seed.ts';
 import { normalised } from './optimisers.ts';
@@ -14,6 +13,7 @@ import { NEARLY_LOG_ODDS } from './scorer.ts';
 import type { BaselineName, Mask } from './scorer.ts';
 import { smoothed } from './smoothing.ts';
 import { checkRounds, spotChecked } from './spot-checks.ts';
+import { meanProbability } from './token-means.ts';
 
 export interface LensOptions {
   /** Rows and columns of the mask. */

@@ -1,9 +1,8 @@
 import { complement, filledMask, mapMask } from './mask.ts';
-import { meanLogLikelihood } from './mean-log-likelihood.ts';
-import { meanProbability } from './mean-probability.ts';
 import { AT_ONCE } from './probe.ts';
 import { throwIfAborted } from './progress.ts';
 import type { AttributionContext, BaselineName, Mask, ScoreRequest, Scorer } from './scorer.ts';
+import { meanLogLikelihood, meanProbability } from './token-means.ts';
 
 export interface SpotChecksOptions {
   /** How many spots are checked, at most. */
@@ -46,8 +45,8 @@ export const checkRounds = ({ spots, baselines }: SpotChecksOptions): number =>
  * thing: its heat, and what its spot was seen to do. A gradient tells where an answer would begin to change, a look whether it does.
  *
  * Where no spot makes the tokens a tenth more likely (the same effects of mean log p, by their 2·baselines looks), nothing is confirmed:
- * the checks cannot tell spots apart, and smooth hills would look like a finding. As a model that has learnt nothing has such maps, what
- * they have in common with a trained one's is the smoothing. The answer is then undefined, and the caller shows the heat as it was found.
+ * the checks cannot tell spots apart, and smooth hills would look like a finding. A model that has learnt nothing mostly has such maps, and what
+ * they have in common with a trained one's is the smoothing. The caller then shows the heat as it was found.
  *
  * Costs `1 + baselines·(1 + 2·spots)` forward evaluations and no gradient.
  * Source: LVLM Lens; the effect's two halves are a step of deletion and one of insertion (Petsiuk, Das, Saenko, BMVC 2018, arXiv 1806.07421).

@@ -32,12 +32,12 @@ function model(probability: (request: ScoreRequest) => number) {
   return { scorer, asked };
 }
 
-const unsure = (scorer: Scorer, heat: Mask, options: Partial<SpotChecksOptions> = {}) =>
+const looked = (scorer: Scorer, heat: Mask, options: Partial<SpotChecksOptions> = {}) =>
   spotChecked(scorer, ONE, heat, { spots: 2, baselines: ['own'], ...options }, { seed: 0 });
 
 /** The weighed map of a model that confirms some of it. */
-async function checked(...of: Parameters<typeof unsure>): Promise<Mask> {
-  const map = await unsure(...of);
+async function checked(...of: Parameters<typeof looked>): Promise<Mask> {
+  const map = await looked(...of);
   assert.ok(map, 'confirmed');
   return map;
 }
@@ -80,10 +80,10 @@ describe('spot checks', () => {
   it('confirm nothing where no spot makes the answer a tenth more likely, however unlikely it is', async () => {
     const heat = hills(0.6, 1);
     const spoken = (nats: number) => (request: ScoreRequest) => 0.001 * Math.exp(nats * request.mask.data[RIGHT]!);
-    assert.equal(await unsure(model(() => 0.5).scorer, heat), undefined);
-    assert.equal(await unsure(model(spoken(0.09)).scorer, heat), undefined, 'less than a tenth, both hidden and shown');
+    assert.equal(await looked(model(() => 0.5).scorer, heat), undefined);
+    assert.equal(await looked(model(spoken(0.09)).scorer, heat), undefined, 'less than a tenth, both hidden and shown');
     assert.equal(
-      await unsure(model(spoken(-2)).scorer, heat),
+      await looked(model(spoken(-2)).scorer, heat),
       undefined,
       'and what speaks against it confirms nothing',
     );
@@ -91,7 +91,7 @@ describe('spot checks', () => {
     assert.ok(data[RIGHT]! > 0.99 && data[LEFT]! < 1e-3);
     const half = (request: ScoreRequest) => (request.baseline === 'noise' ? 0.5 : spoken(0.18)(request));
     assert.equal(
-      await unsure(model(half).scorer, heat, { baselines: ['own', 'noise'] }),
+      await looked(model(half).scorer, heat, { baselines: ['own', 'noise'] }),
       undefined,
       'mean of baselines',
     );
@@ -106,7 +106,7 @@ describe('spot checks', () => {
 
   it('look at discs that do not lie on each other’s centres, the hottest first', async () => {
     const { scorer, asked } = model(() => 0.5);
-    await unsure(scorer, hills(0.6, 1), { spots: 6 });
+    await looked(scorer, hills(0.6, 1), { spots: 6 });
     const alone = asked.flat().filter((_, i) => i > 1 && i % 2 === 1);
     assert.equal(alone.length, 6);
     assert.equal(alone[0]!.mask.data[RIGHT], 1);
