@@ -117,6 +117,11 @@ export interface SaliencyMap {
   readonly data: string;
   readonly offset: number;
   readonly scale: number;
+  /**
+   * Whether the answer was seen to rest on any of the map's hottest places, when these were hidden and shown alone. Absent where the method does
+   * not look. A map that is not confirmed may be noise.
+   */
+  readonly confirmed?: boolean;
 }
 
 /** Score against the share of cells removed (deletion) or brought back (insertion), in the map's order of saliency. */

@@ -34,6 +34,8 @@ export interface ResultMap extends Mask {
   readonly method: string;
   /** rows · cols values, row-major, row 0 at the top; high where the image matters. */
   readonly data: Float32Array;
+  /** Whether looking confirmed anything of it; undefined where the method does not look. */
+  readonly confirmed?: boolean;
 }
 
 const FORMATS: Readonly<
@@ -154,8 +156,8 @@ export class ExplanationResult extends SelectionResult {
   /** The joint map first, then one for each token; none where the answer does not depend on the image. */
   get maps(): readonly ResultMap[] {
     return this.explanation.maps.map((map) => {
-      const { label, role, tokens, method } = map;
-      return { label, role, tokens, method, ...decodedMap(map) };
+      const { label, role, tokens, method, confirmed } = map;
+      return { label, role, tokens, method, ...decodedMap(map), ...(confirmed !== undefined && { confirmed }) };
     });
   }
 

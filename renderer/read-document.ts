@@ -124,6 +124,7 @@ const map = z
     data: base64(LIMITS.mapSide ** 2),
     offset: real,
     scale: real,
+    confirmed: z.optional(z.boolean()),
   })
   .check(z.refine(({ data, rows, cols }) => byteLength(data) === rows * cols, 'expected rows · cols bytes of data'));
 

@@ -126,9 +126,20 @@ export function baselineNote({ dependsOnImage, provenance: { parameters } }: Exp
   return `A blurred copy of the image made no difference; “${baseline}” stands in for the image instead.`;
 }
 
+/** What is said of a joint map whose hottest places were looked at, and none made a difference; else nothing. */
+export function confirmationNote({ maps }: Explanation): string {
+  if (!maps.some(({ role, confirmed }) => role === 'joint' && confirmed === false)) return '';
+  return `Hiding or showing any of the map’s hottest places hardly changes how likely the answer is: nothing on this map is confirmed, and it may be noise.`;
+}
+
 /** What a reader must know of how this explanation was made, beside what is usual. */
 export function notesOf(explanation: Explanation): readonly string[] {
-  const notes = [selectionNote(explanation), baselineNote(explanation), explanation.model.notice ?? ''];
+  const notes = [
+    confirmationNote(explanation),
+    selectionNote(explanation),
+    baselineNote(explanation),
+    explanation.model.notice ?? '',
+  ];
   return notes.filter((note) => note !== '');
 }
 

@@ -5,6 +5,7 @@ import type { ShuffledModels } from '../../kernel/explain-again.ts';
 import { measured } from '../../kernel/metrics/metrics.ts';
 import type { Metric } from '../../kernel/document.ts';
 import { regionOf } from '../evidence.ts';
+import { SEARCH, searchedFlips } from './flip-search.ts';
 import type { Setting } from './methods.ts';
 import { valuesOf } from './records.ts';
 import type { Part, SceneRecord } from './records.ts';
@@ -38,6 +39,7 @@ const explained = (
 /** How each part is measured. */
 export const MEASURES: Readonly<Record<Part, Measure>> = {
   async map(asked, setting, model) {
+    if (setting === SEARCH) return searchedFlips(asked, model);
     const { scene, evidence } = asked;
     const result = await explained(asked, setting, model);
     const truth = scene.evidence.length > 0 ? regionOf(scene, evidence, scene.evidence) : undefined;

@@ -1,7 +1,7 @@
 import { isCore, SETTINGS } from './methods.ts';
 import type { Setting } from './methods.ts';
 import type { Part } from './records.ts';
-import { TRUTH } from './truth.ts';
+import { RULERS } from './rulers.ts';
 
 /** The model on which most is measured. */
 export const MAIN = 'pocket';
@@ -39,7 +39,7 @@ export function plan(models: readonly string[]): Round[] {
     { part: 'checks', settings: swift, models: main, scenes: 5 },
     { part: 'words', settings: swift, models: main, scenes: 5 },
     { part: 'map', settings: swift, models: others, scenes: 6 },
-    { part: 'map', settings: [TRUTH], models: main, scenes: Infinity },
+    { part: 'map', settings: RULERS, models: main, scenes: Infinity },
     // In small steps: what is compared in pairs should have the same scenes wherever it stops.
     ...[36, 45, 54, 63].map((scenes): Round => ({ part: 'map', settings: core, models: main, scenes })),
     { part: 'map', settings: swift, models: main, scenes: 36 },

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metric } from '../../kernel/document.ts';
 import type { Setting } from './methods.ts';
-import { MEASURED } from './truth.ts';
+import { MEASURED } from './rulers.ts';
 
 /** What is measured at once: the joint map, the words' maps, or the joint map against others that differ in one thing. */
 export type Part = 'map' | 'words' | 'checks';

@@ -5,7 +5,7 @@ import { holm, pairedTest } from '../../kernel/metrics/paired.ts';
 import type { PairedTest } from '../../kernel/metrics/paired.ts';
 import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
 import type { SceneRecord } from './records.ts';
-import { TRUTH } from './truth.ts';
+import { isRuler } from './rulers.ts';
 
 /** Of two methods: which one does better by a metric, as far as the scenes tell. */
 export type Verdict = 'better' | 'worse' | 'no difference shown';
@@ -71,11 +71,7 @@ export class Summary {
   }
 
   /** One setting against each of the others by one metric, on the scenes that both have, with Holm's correction for their number. */
-  comparisons(
-    ours: string,
-    metric: string,
-    others = this.settings.filter((name) => name !== TRUTH.name),
-  ): Comparison[] {
+  comparisons(ours: string, metric: string, others = this.settings.filter((name) => !isRuler(name))): Comparison[] {
     const higher = metricRow(metric)?.better === 'higher';
     const tests = others
       .filter((setting) => setting !== ours)

@@ -4,7 +4,6 @@ import type { Mask } from '../../kernel/attribution/scorer.ts';
 import { ExplanationResult } from '../../kernel/index.ts';
 import type { PixelMask } from '../../kernel/metrics/pointing-game.ts';
 import { encodedMap } from '../../kernel/saliency-bytes.ts';
-import { SETTINGS } from './methods.ts';
 import type { Setting } from './methods.ts';
 
 /**
@@ -19,9 +18,6 @@ export const TRUTH: Setting = {
   options: { cells: 32, smoothing: 1.5 },
   source: 'test/evidence',
 };
-
-/** All that is measured: every method's settings, and the ruler. */
-export const MEASURED: readonly Setting[] = [...SETTINGS, TRUTH];
 
 const { cells, smoothing } = TRUTH.options as { cells: number; smoothing: number };
 

@@ -179,6 +179,7 @@ export const lens: AttributionMethod<LensOptions> = {
       report(++round);
     });
     if (round < steps) report(steps);
+    if (checks.spots > 0) context.onChecked?.(checked !== undefined);
     // What no look confirms is shown as the steps left it: smooth hills would look like a finding.
     return finished(checked ?? mean);
   },

@@ -187,4 +187,6 @@ export interface AttributionContext {
   readonly signal?: AbortSignal;
   /** @param saliency makes the map as it is now, for who wants to show it */
   readonly onProgress?: (progress: Progress, saliency?: () => Mask) => void;
+  /** Called by methods that check their map: whether anything of it was confirmed. */
+  readonly onChecked?: (confirmed: boolean) => void;
 }

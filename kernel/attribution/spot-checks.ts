@@ -52,7 +52,7 @@ export const checkRounds = ({ spots, baselines }: SpotChecksOptions): number =>
  * Source: LVLM Lens; the effect's two halves are a step of deletion and one of insertion (Petsiuk, Das, Saenko, BMVC 2018, arXiv 1806.07421).
  * @param heat not negative
  * @param onRound called after each round with log p of the answer's tokens at its evaluations
- * @returns the weighed map; undefined where no spot is confirmed
+ * @returns the weighed map; undefined where no spot is confirmed, or there is none
  */
 export async function spotChecked(
   scorer: Scorer,
@@ -63,7 +63,8 @@ export async function spotChecked(
   onRound: (logp: readonly Float32Array[]) => void = () => undefined,
 ): Promise<Mask | undefined> {
   const found = hottest(heat, spots);
-  if (found.length === 0) return heat;
+  if (spots === 0) return heat;
+  if (found.length === 0) return undefined;
   const nothing = filledMask(heat.rows, heat.cols, 0);
   const discs = found.map((spot) => mapMask(nothing, (_, cell) => covered(spot, cell, heat.cols)));
   const masks = [nothing, ...discs.flatMap((disc) => [complement(disc), disc])];

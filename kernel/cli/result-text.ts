@@ -1,4 +1,5 @@
 /** An explanation as plain text for the shell. */
+import { notesOf } from '../../renderer/wording.ts';
 import type { AnswerToken, Explanation } from '../document.ts';
 
 /**
@@ -11,7 +12,8 @@ import type { AnswerToken, Explanation } from '../document.ts';
  *        0.02  -0.01    a
  *     *  6.31  -0.00    red
  */
-export function resultText({ question, answer, dependsOnImage, metrics, model }: Explanation): string {
+export function resultText(explanation: Explanation): string {
+  const { question, answer, dependsOnImage, metrics } = explanation;
   const scores = metrics.map(({ name, value }) => `${name} ${value.toFixed(3)}`).join(', ');
   return [
     `Question  ${question}`,
@@ -24,7 +26,7 @@ export function resultText({ question, answer, dependsOnImage, metrics, model }:
       ? `* depends on the image: the log-likelihood ratio (LLR) is above ${answer.threshold}`
       : `The answer does not depend on the image: no word has a log-likelihood ratio (LLR) above ${answer.threshold}.`,
     ...(scores === '' ? [] : [scores]),
-    ...(model.notice === undefined ? [] : [`Note: ${model.notice}`]),
+    ...notesOf(explanation).map((note) => `Note: ${note}`),
   ].join('\n');
 }
 

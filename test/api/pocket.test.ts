@@ -87,6 +87,22 @@ describe('the API on the embedded model', function () {
     assert.deepEqual(e.metrics, {});
   });
 
+  it('says whether looking confirmed anything of a map', async () => {
+    const options = { image: IMAGE, question: QUESTION, answer: ANSWER, metrics: false } as const;
+    const about = (token: string, more: object = {}) => explain({ ...options, tokens: [token], ...more });
+    assert.equal((await about('cows', { perToken: false })).map!.confirmed, true);
+    const there = await about('There', { perToken: true });
+    assert.deepEqual(
+      there.maps.map(({ role, confirmed }) => [role, confirmed]),
+      [
+        ['joint', false],
+        ['token', undefined],
+      ],
+      'nothing in the picture makes “There” any likelier',
+    );
+    assert.equal((await about('cows', { method: QUICK })).map!.confirmed, undefined, 'igos+ does not look');
+  });
+
   it('selects tokens without a gradient', async () => {
     const s = await selectTokens({ image: IMAGE, question: QUESTION, answer: ANSWER });
     assert.equal(s.provenance.evaluations.gradient, 0);

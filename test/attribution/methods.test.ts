@@ -310,18 +310,22 @@ describe('lens', () => {
     assert.equal(await most(Float32Array.of(0, 0, 1)), 0, 'nothing changes it');
   });
 
-  it('is not smoothed where no look confirms it', async () => {
+  it('is not smoothed where no look confirms it, and says which it is', async () => {
+    const found: boolean[] = [];
     const shape = async (steepness: number, options: object) => {
-      const { data } = await attribute(new ToyScorer([LEFT], { steepness }), Float32Array.of(1), {
-        name: 'lens',
-        ...options,
-      });
+      const { data } = await attribute(
+        new ToyScorer([LEFT], { steepness }),
+        Float32Array.of(1),
+        { name: 'lens', ...options },
+        { onChecked: (confirmed) => found.push(confirmed) },
+      );
       const most = Math.max(...data);
       return Array.from(data, (value) => Number((value / most).toFixed(4)));
     };
     const rough = { smoothing: 0, spots: 0 };
     assert.deepEqual(await shape(0.05, {}), await shape(0.05, rough), 'of a model that hardly looks');
     assert.notDeepEqual(await shape(12, {}), await shape(12, rough), 'of one that does');
+    assert.deepEqual(found, [false, true], 'and nothing where it is not checked');
   });
 
   it('keeps its heat on what it looks at, where that has an edge', async () => {

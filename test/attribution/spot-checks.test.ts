@@ -97,10 +97,16 @@ describe('spot checks', () => {
     );
   });
 
-  it('leave a map without heat as it is, and ask nothing of it', async () => {
+  it('ask nothing and confirm nothing of a map without heat', async () => {
     const { scorer, asked } = model(() => 0.5);
-    const cold = filledMask(SIZE, SIZE, 0);
-    assert.equal(await checked(scorer, cold), cold);
+    assert.equal(await looked(scorer, filledMask(SIZE, SIZE, 0)), undefined);
+    assert.equal(asked.length, 0);
+  });
+
+  it('leave the map as it is where none are to be made', async () => {
+    const { scorer, asked } = model(() => 0.5);
+    const heat = hills(0.6, 1);
+    assert.equal(await looked(scorer, heat, { spots: 0 }), heat);
     assert.equal(asked.length, 0);
   });
 

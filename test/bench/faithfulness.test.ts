@@ -2,13 +2,20 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { removalOrder, searchedFlips } from '../../bench/faithfulness/flip-search.ts';
 import { isCore, SETTINGS } from '../../bench/faithfulness/methods.ts';
 import { MAIN, plan } from '../../bench/faithfulness/plan.ts';
-import { compact, kept, optionsHash } from '../../bench/faithfulness/records.ts';
+import { compact, kept, optionsHash, valuesOf } from '../../bench/faithfulness/records.ts';
 import type { SceneRecord } from '../../bench/faithfulness/records.ts';
+import { RULERS } from '../../bench/faithfulness/rulers.ts';
+import { Scenes } from '../../bench/faithfulness/scenes.ts';
+import type { Asked } from '../../bench/faithfulness/scenes.ts';
 import { METRIC_NAMES, Summary } from '../../bench/faithfulness/summary.ts';
-import { TRUTH, truthMap } from '../../bench/faithfulness/truth.ts';
+import { truthMap } from '../../bench/faithfulness/truth.ts';
 import { METHODS } from '../../kernel/attribution/methods.ts';
+import type { Mask } from '../../kernel/attribution/scorer.ts';
+import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
+import { shutdown } from '../../kernel/index.ts';
 
 const record = (
   setting: string,
@@ -88,9 +95,9 @@ describe('the table of methods', () => {
     assert.ok(METRIC_NAMES.includes('deletion (noise)') && METRIC_NAMES.includes('F1-IoU'));
   });
 
-  it('has the evidence itself as a ruler that no method is compared with', () => {
+  it('has rulers that no method is compared with', () => {
     const [one, two] = [SETTINGS[0]!.name, SETTINGS[1]!.name];
-    const names = [one, two, TRUTH.name];
+    const names = [one, two, ...RULERS.map(({ name }) => name)];
     const records = names.flatMap((name) =>
       Array.from({ length: 4 }, (_, i) => ({ ...record(one, `${i}.png`, { 'pointing game': 1 }), setting: name })),
     );
@@ -114,6 +121,35 @@ describe('the table of methods', () => {
     assert.ok(map[16 * 32 + 16]! > 0.5 && map[16 * 32 + 16]! < map[16 * 32 + 18]!);
     assert.equal(map[16 * 32 + 8], 0);
     assert.equal(map[31 * 32 + 22], 0);
+  });
+
+  it('searches for the eighth of the image that matters, block by block, what matters most first', async () => {
+    // A score that falls by what these blocks of 4 × 4 cells hold as they go.
+    const worth: Readonly<Record<number, number>> = { 9: 3, 50: 2, 0: 1 };
+    const goneFrom = ({ data }: Mask, block: number): boolean =>
+      data[Math.floor(block / 8) * 4 * 32 + (block % 8) * 4 + 33] === 0;
+    const { rows, cols, data } = await removalOrder(async (masks) =>
+      masks.map((mask) =>
+        Object.entries(worth).reduce((score, [block, by]) => score - (goneFrom(mask, Number(block)) ? by : 0), 0),
+      ),
+    );
+    assert.deepEqual([rows, cols], [32, 32]);
+    assert.equal(data.filter((value) => value > 0).length, 128, 'an eighth of 1024 cells');
+    const first = (row: number, col: number) => data[row * 32 + col]!;
+    assert.deepEqual([first(4, 4), first(7, 7)], [1, 1], 'all of block 9');
+    assert.equal(first(24, 8), 1 - 1 / 8, 'then block 50');
+    assert.equal(first(3, 3), 1 - 2 / 8, 'then block 0');
+    assert.equal(first(4, 8), 0, 'beside block 9');
+  });
+
+  it('finds that an answer changes without what a search names', async function () {
+    this.timeout(300_000);
+    const scenes = await Scenes.of(MAIN);
+    const { value: asked } = await scenes.first(1).next();
+    const values = valuesOf(await searchedFlips(asked as Asked, MAIN));
+    for (const baseline of BASELINES) assert.equal(values[`flips when deleted (${baseline})`], 1, baseline);
+    assert.equal(values['forward evaluations'], 64 + 63 + 62 + 61 + 60 + 59 + 58 + 57);
+    await shutdown();
   });
 
   it('says why a method gives nothing', () => {

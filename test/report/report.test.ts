@@ -239,6 +239,17 @@ describe('Markdown', () => {
     assert.match(told, /saw the whole picture only, without tiles\./);
   });
 
+  it('warns of a map of which looking confirmed nothing', async () => {
+    const lens = await explanationDocument();
+    const [only] = lens.explanations;
+    const told = (found: { readonly confirmed?: boolean }): string => {
+      const maps = only!.maps.map((map) => (map.role === 'joint' ? { ...map, ...found } : map));
+      return markdown({ ...lens, explanations: [{ ...only!, maps }] });
+    };
+    for (const found of [{}, { confirmed: true }]) assert.doesNotMatch(told(found), /confirmed/);
+    assert.match(told({ confirmed: false }), /nothing on this map is confirmed, and it may be noise\./);
+  });
+
   it('gives the agreement of a comparison', async () => {
     const lens = await comparisonDocument();
     // A document of an earlier version has no earth mover's distance.

@@ -86,7 +86,10 @@ async function findingsOf(
   const attribute = (on: Scorer, tokens: readonly number[], context: AttributionContext, start?: Mask) =>
     chosen.method.attribute(on, weightsOf(scorer.tokenCount, tokens), chosen.options, context, start);
 
-  const joint = await stopwatch.time('joint map', () => attribute(against, selected, during('joint map')));
+  let confirmed: boolean | undefined;
+  const joint = await stopwatch.time('joint map', () =>
+    attribute(against, selected, { ...during('joint map'), onChecked: (found) => (confirmed = found) }),
+  );
   throwIfAborted(signal);
 
   // Of one selected token the joint map is the token's map.
@@ -125,7 +128,10 @@ async function findingsOf(
 
   const text = (token: number) => answer.tokens[token]!.text.trim();
   const maps: SaliencyMap[] = [
-    stored(joint, 'joint', selected, selected.map(text).join(', '), chosen.method.name),
+    {
+      ...stored(joint, 'joint', selected, selected.map(text).join(', '), chosen.method.name),
+      ...(confirmed !== undefined && { confirmed }),
+    },
     ...tokenMaps.map((map, i) => stored(map, 'token', [single[i]!], text(single[i]!), chosen.method.name)),
   ];
   return {
