@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   gradient: () => import('./gradient.ts'),
   startup: () => import('./startup.ts'),
   faithfulness: () => import('./faithfulness.ts'),
+  family: () => import('./family.ts'),
   ablation: () => import('./ablation.ts'),
   fullsize: () => import('./fullsize.ts'),
   renderer: () => import('./renderer.ts'),
