@@ -5,6 +5,7 @@ import { dot, frame, gridX, plot, ruleX, ruleY, text } from '@observablehq/plot'
 import type { Markish, PlotOptions } from '@observablehq/plot';
 import { Window } from 'happy-dom';
 import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
+import { FORWARDS_PER_GRADIENT } from '../../kernel/engine/tasks/time-left.ts';
 import { estimate } from '../../kernel/metrics/bootstrap.ts';
 import type { Summary } from './summary.ts';
 
@@ -175,15 +176,12 @@ function meanByScene(summary: Summary, setting: string, metrics: readonly string
   return [...scenes.values()].map((values) => values.reduce((sum, value) => sum + value, 0) / values.length);
 }
 
-/** A gradient costs about this many forward evaluations (docs/measurements.md). */
-const FORWARDS = 2.3;
-
 /** Means of what a setting's map takes: gradients, forward evaluations, and both counted as forward ones; undefined where not measured. */
 export function evaluations(summary: Summary, setting: string) {
   const gradient = summary.estimate(setting, 'gradient evaluations')?.mean;
   const forward = summary.estimate(setting, 'forward evaluations')?.mean;
   if (gradient === undefined || forward === undefined) return undefined;
-  return { gradient, forward, both: forward + FORWARDS * gradient };
+  return { gradient, forward, both: forward + FORWARDS_PER_GRADIENT * gradient };
 }
 
 function cost(summary: Summary, ours: string): Figure | undefined {
@@ -198,7 +196,7 @@ function cost(summary: Summary, ours: string): Figure | undefined {
   if (data.length === 0) return undefined;
   return {
     name: 'cost',
-    caption: `What a map costs (forward evaluations, a gradient counted as ${FORWARDS}) and how faithful it is (insertion less deletion, mean of the four stand-ins), ${summary.model}`,
+    caption: `What a map costs (forward evaluations, a gradient counted as ${FORWARDS_PER_GRADIENT}) and how faithful it is (insertion less deletion, mean of the four stand-ins), ${summary.model}`,
     options: {
       width: 760,
       height: 440,

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { resampled } from './bilinear.ts';
+import { against, BASELINE_CHOICES } from './baseline-choice.ts';
+import type { BaselineChoice } from './baseline-choice.ts';
 import { contrasted } from './contrast.ts';
 import { goldenAlphas, integratedScores } from './integrated-score.ts';
 import { jointBilateral } from './joint-bilateral.ts';
@@ -10,7 +12,7 @@ import { normalised } from './optimisers.ts';
 import { stage, throwIfAborted } from './progress.ts';
 import { regulariser } from './regulariser.ts';
 import { NEARLY_LOG_ODDS } from './scorer.ts';
-import type { BaselineName, Mask } from './scorer.ts';
+import type { Mask } from './scorer.ts';
 import { smoothed } from './smoothing.ts';
 import { checkRounds, spotChecked } from './spot-checks.ts';
 import { meanProbability } from './token-means.ts';
@@ -24,8 +26,8 @@ export interface LensOptions {
   readonly startedIterations: number;
   /** K: places on the path at which each integrated score is evaluated. */
   readonly integrationSteps: number;
-  /** What replaces the image, in turn: iteration i takes the one at i mod their number. 'own' is the question's own baseline. */
-  readonly baselines: readonly (BaselineName | 'own')[];
+  /** What replaces the image, in turn: iteration i takes the one at i mod their number. */
+  readonly baselines: readonly BaselineChoice[];
   /** What is scored: log p of the tokens (0) up to nearly their log-odds (below 1); see `GradientRequest.odds`. */
   readonly odds: number;
   /** η: by how much a step moves the cell that matters most. */
@@ -46,8 +48,8 @@ export interface LensOptions {
   readonly knee: number;
   /** How many of the joint map's hottest spots the model is asked about one by one, at most; 0 leaves the map unchecked. See `spotChecked`. */
   readonly spots: number;
-  /** What takes the place of what is hidden in these checks, each in turn. 'own' is the question's own baseline. */
-  readonly spotBaselines: readonly (BaselineName | 'own')[];
+  /** What takes the place of what is hidden in these checks, each in turn. */
+  readonly spotBaselines: readonly BaselineChoice[];
 }
 
 const DEFAULTS: Readonly<LensOptions> = {
@@ -70,10 +72,7 @@ const DEFAULTS: Readonly<LensOptions> = {
 };
 
 /** Baselines that take turns. */
-const baselineList = z
-  .array(z.enum(['own', 'blur', 'black', 'mean', 'noise']))
-  .min(1)
-  .max(16);
+const baselineList = z.array(z.enum(BASELINE_CHOICES)).min(1).max(16);
 
 /**
  * LVLM Lens' own method: iGOS+ with few steps that each see another baseline. One mask M from 1 everywhere; for i = 0 … iterations − 1, with b
@@ -153,7 +152,7 @@ export const lens: AttributionMethod<LensOptions> = {
         odds,
         alphas: goldenAlphas(integrationSteps, 2 * i + term),
         noise: pixelNoise(noise, context.seed, i, term),
-        ...(baseline !== 'own' && { baseline }),
+        ...against(baseline),
       });
       const [deletion, insertion] = await integratedScores(scorer, weights, [
         { ...path(0), direction: 'deletion' },

@@ -1,11 +1,12 @@
 import { throwIfAborted, stage } from './progress.ts';
 import type { AttributionContext, Mask, Scorer } from './scorer.ts';
+import { meanLogLikelihood } from './token-means.ts';
 
 /** How many masks go to the scorer at once: enough for its batches, few enough to stop soon. */
 export const AT_ONCE = 16;
 
 /**
- * The score of several masks: Σ_t w_t · log p_t of each. What methods share that see the model from outside only; needs no gradient.
+ * The score of several masks: the explained tokens' mean log p with each, in nats. What methods share that see the model from outside only; needs no gradient.
  * @param masks all of one shape
  */
 export async function probe(
@@ -20,7 +21,7 @@ export async function probe(
   for (let k = 0; k < masks.length; k += AT_ONCE) {
     throwIfAborted(context.signal);
     const answers = await scorer.logp(masks.slice(k, k + AT_ONCE).map((mask) => ({ mask })));
-    for (const logp of answers) scores.push(logp.reduce((sum, value, t) => sum + weights[t]! * value, 0));
+    scores.push(...answers.map((logp) => meanLogLikelihood(logp, weights)));
     report(scores.length);
   }
   return scores;

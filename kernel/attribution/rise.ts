@@ -48,8 +48,7 @@ export const rise: AttributionMethod<RiseOptions> = {
       return { rows: maskSize, cols: maskSize, data: up(coarse) };
     });
     const scores = await probe(scorer, weights, masks, context);
-    const total = weights.reduce((sum, weight) => sum + weight, 0) || 1;
-    const likely = scores.map((score) => Math.exp(score / total));
+    const likely = scores.map(Math.exp);
     const mean = likely.reduce((sum, p) => sum + p, 0) / samples;
     const sum = new Float32Array(maskSize ** 2);
     const shown = new Float32Array(maskSize ** 2);

@@ -1,14 +1,16 @@
+import { against } from './baseline-choice.ts';
+import type { BaselineChoice } from './baseline-choice.ts';
 import { complement, filledMask, mapMask } from './mask.ts';
 import { AT_ONCE } from './probe.ts';
 import { throwIfAborted } from './progress.ts';
-import type { AttributionContext, BaselineName, Mask, ScoreRequest, Scorer } from './scorer.ts';
+import type { AttributionContext, Mask, ScoreRequest, Scorer } from './scorer.ts';
 import { meanLogLikelihood, meanProbability } from './token-means.ts';
 
 export interface SpotChecksOptions {
   /** How many spots are checked, at most. */
   readonly spots: number;
-  /** What takes the place of what is hidden, each in turn; 'own': the scorer's own. */
-  readonly baselines: readonly (BaselineName | 'own')[];
+  /** What takes the place of what is hidden, each in turn. */
+  readonly baselines: readonly BaselineChoice[];
 }
 
 /** A disc on the map, in cells. */
@@ -70,7 +72,7 @@ export async function spotChecked(
   const masks = [nothing, ...discs.flatMap((disc) => [complement(disc), disc])];
   const requests: ScoreRequest[] = [
     { mask: complement(nothing) },
-    ...baselines.flatMap((baseline) => masks.map((mask) => (baseline === 'own' ? { mask } : { mask, baseline }))),
+    ...baselines.flatMap((baseline) => masks.map((mask) => ({ mask, ...against(baseline) }))),
   ];
 
   const looks: Float32Array[] = [];

@@ -37,12 +37,11 @@ export const superpixelSearch: AttributionMethod<SuperpixelSearchOptions> = {
   async attribute(scorer, weights, { maskSize, regions, chosen: most }, context) {
     const regionOf = superpixels(scorer.image, maskSize, maskSize, regions);
     const count = Math.max(...regionOf) + 1;
-    const total = weights.reduce((sum, weight) => sum + weight, 0) || 1;
     const showing = (set: ReadonlySet<number>, inside: 0 | 1): Mask => {
       const mask = filledMask(maskSize, maskSize, 1 - inside);
       return { ...mask, data: mask.data.map((m, cell) => (set.has(regionOf[cell]!) ? inside : m)) };
     };
-    const value = (inserted: number, deleted: number) => Math.exp(inserted / total) + 1 - Math.exp(deleted / total);
+    const value = (inserted: number, deleted: number) => Math.exp(inserted) + 1 - Math.exp(deleted);
     const valuesOf = async (sets: readonly ReadonlySet<number>[], name: string) => {
       const masks = sets.flatMap((set) => [showing(set, 1), showing(set, 0)]);
       const scores = await probe(scorer, weights, masks, context, name);

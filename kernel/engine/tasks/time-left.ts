@@ -8,8 +8,8 @@ export interface Plan {
   readonly curveEvaluations: number;
 }
 
-/** A gradient costs about this many forward evaluations. */
-const FORWARDS = 2.5;
+/** A gradient costs about this many forward evaluations (docs/measurements.md). */
+export const FORWARDS_PER_GRADIENT = 2.3;
 
 /**
  * Replaces a stage's own estimate of the time left by one for everything that is still to come, from what a step has taken so far.
@@ -28,7 +28,7 @@ export function timeLeft(
       const elapsed = performance.now() - began;
       const evaluated = scorer.evaluations.gradient - before;
       if (evaluated > 0) gradientMs = elapsed / evaluated;
-      const curves = (plan.curveEvaluations * gradientMs) / FORWARDS;
+      const curves = (plan.curveEvaluations * gradientMs) / FORWARDS_PER_GRADIENT;
       const whole = step > 0 ? (elapsed / step) * steps : curves;
       const later = { 'joint map': whole * plan.tokenMaps + curves, 'token maps': curves, curves: 0 }[stage];
       return { ...progress, stage, remainingMs: step === steps && stage === 'curves' ? 0 : whole - elapsed + later };
