@@ -45,8 +45,10 @@ export function plan(models: readonly string[]): Round[] {
     { part: 'map', settings: swift, models: main, scenes: 36 },
     { part: 'words', settings: core, models: main, scenes: 18 },
     { part: 'checks', settings: core, models: main, scenes: 18 },
-    { part: 'words', settings: swift, models: others, scenes: 3 },
-    { part: 'checks', settings: swift, models: others, scenes: 3 },
+    ...[1, 3].flatMap((scenes): Round[] => [
+      { part: 'words', settings: swift, models: others, scenes },
+      { part: 'checks', settings: swift, models: others, scenes },
+    ]),
     { part: 'map', settings: swift, models: others, scenes: 12 },
     ...[81, 99, 117, 135, Infinity].map((scenes): Round => ({ part: 'map', settings: core, models: main, scenes })),
     { part: 'words', settings: swift, models: main, scenes: 12 },
