@@ -71,7 +71,11 @@ export class Summary {
   }
 
   /** One setting against each of the others by one metric, on the scenes that both have, with Holm's correction for their number. */
-  comparisons(ours: string, metric: string, others = this.settings.filter((name) => !isRuler(name))): Comparison[] {
+  comparisons(
+    ours: string,
+    metric: string,
+    others: readonly string[] = this.settings.filter((name) => !isRuler(name)),
+  ): Comparison[] {
     const higher = metricRow(metric)?.better === 'higher';
     const tests = others
       .filter((setting) => setting !== ours)
