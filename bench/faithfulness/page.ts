@@ -210,34 +210,39 @@ peer wins by removing something else, which a mask optimised for deletion on the
 function withinReach(main: Summary, ours: string, peers: readonly string[]): string[] {
   const metrics = ['pointing game', ...BASELINES.map((baseline) => `flips when deleted (${baseline})`)];
   const rulers = RULERS.map(({ name }) => name);
-  const share = (setting: string, metric: string): string => {
-    const found = main.estimate(setting, metric);
-    return found === null ? '' : `${percent(found.mean)} of ${found.count}`;
-  };
   const rows = metrics.map((metric) => {
-    const tests = main.comparisons(ours, metric, peers);
-    const cells = peers.map((peer) => {
-      const test = tests.find(({ setting }) => setting === peer);
-      return test === undefined ? '' : `${share(peer, metric)}: ${test.verdict}, p ${chance(test.corrected)}`;
-    });
-    const reached = [ours, ...rulers].map((setting) => share(setting, metric));
-    return `| ${[metric, ...reached, shareOfSearch(main, ours, metric), ...cells].join(' | ')} |`;
+    const cells = [
+      share(main, ours, metric),
+      ...rulers.map((ruler) => shareOfRuler(main, ours, ruler, metric)),
+      ...peers.map((peer) => {
+        const test = main.comparisons(ours, metric, peers).find(({ setting }) => setting === peer);
+        return test === undefined ? '' : `${share(main, peer, metric)}: ${test.verdict}, p ${chance(test.corrected)}`;
+      }),
+    ];
+    return `| ${metric} | ${cells.join(' | ')} |`;
   });
-  return [
-    `| metric | ${ours} | ${rulers.join(' | ')} | ${ours} as a share of what the search finds | ${peers.map((peer) => `${peer}: ${ours} is`).join(' | ')} |`,
-    `| --- | ${[ours, ...rulers, ...peers].map(() => '--- | ').join('')}--- |`,
-    ...rows,
+  const columns = [
+    'metric',
+    ours,
+    ...rulers.map((ruler) => `${ruler}: ${ours} has`),
+    ...peers.map((peer) => `${peer}: ${ours} is`),
   ];
+  return [`| ${columns.join(' | ')} |`, `| ${columns.map(() => '---').join(' | ')} |`, ...rows];
 }
 
-/** What ours has of what a search finds that looks for nothing else, on the scenes that both have, with the paired difference. */
-function shareOfSearch(main: Summary, ours: string, metric: string): string {
-  const [beside] = main.comparisons(ours, metric, [SEARCH.name]);
+function share(main: Summary, setting: string, metric: string): string {
+  const found = main.estimate(setting, metric);
+  return found === null ? '' : `${percent(found.mean)} of ${found.count}`;
+}
+
+/** What a ruler reaches, and how much of that ours has on the scenes that both have, with the paired difference. */
+function shareOfRuler(main: Summary, ours: string, ruler: string, metric: string): string {
+  const [beside] = main.comparisons(ours, metric, [ruler]);
   if (beside === undefined) return '';
-  const [mine, searched] = [ours, SEARCH.name].map((setting) => main.values(setting, metric));
-  const both = [...mine!.keys()].filter((scene) => searched!.has(scene));
+  const [mine, theirs] = [ours, ruler].map((setting) => main.values(setting, metric));
+  const both = [...mine!.keys()].filter((scene) => theirs!.has(scene));
   const total = (values: ReadonlyMap<string, number>) => both.reduce((sum, scene) => sum + values.get(scene)!, 0);
-  return `${percent(total(mine!) / total(searched!))}; difference ${inFull(beside)}`;
+  return `${share(main, ruler, metric)}: ${percent(total(mine!) / total(theirs!))} of that, ${inFull(beside)}`;
 }
 
 /** What the table of what is within reach says. */
@@ -247,7 +252,7 @@ function reachNote(main: Summary, settings: readonly string[]): string {
   const any = BASELINES.map((baseline) => `${byAny(main, settings, `flips when deleted (${baseline})`)} (${baseline})`);
   return `An answer such as "no, there is no dog" or "the background is pink" hardly changes whatever eighth of the picture goes. How many answers change at all is told by *${SEARCH.name}*: for each answer and each
 stand-in anew, ${forward.toFixed(0)} forward evaluations look for the eighth without which the answer's least likely token is least likely, block by block, and for nothing else. ${list(settings)} do not change
-the same answers: by at least one of them ${list(any)} change.`;
+the same answers: by at least one of them ${list(any)} change. Where there is evidence, _${TRUTH.name}_ is the map that shows all of it and nothing else.`;
 }
 
 /** How many answers change by at least one of several settings' maps, as a share of those that all have. */
