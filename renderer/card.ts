@@ -27,6 +27,7 @@ import {
   mapSubject,
   metricValue,
   noDependenceReason,
+  isChosen,
   notesOf,
   scores,
   selectedTokens,
@@ -235,8 +236,7 @@ function legend<C>(pen: Pen<C>, map: SaliencyMap, width: number, title: string):
 /** What a word's colour and its line stand for. */
 function tintLegend<C>(pen: Pen<C>, { answer }: Explanation, width: number): Block {
   const largest = largestRatio(pen.document);
-  const chosen = answer.tokens.some(({ reason }) => reason === 'chosen');
-  const lined = chosen ? 'chosen to be explained' : `selected, above ${figure(answer.threshold)}`;
+  const lined = isChosen(answer) ? 'chosen to be explained' : `selected, above ${figure(answer.threshold)}`;
   const against = pen.document.explanations.some(({ answer: { tokens } }) =>
     tokens.some(({ llr }) => llr < -0.05 * largest),
   );

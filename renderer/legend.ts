@@ -6,7 +6,7 @@ import { activePlace, type ViewState } from './store.ts';
 import { blendedPins, shownMap, type Panel } from './subject.ts';
 import { largestSegmentRatio } from './answer-tokens.ts';
 import { valueAt } from './saliency.ts';
-import { figure, visibleToken } from './wording.ts';
+import { figure, isChosen, visibleToken } from './wording.ts';
 
 const STOPS = 24;
 
@@ -93,11 +93,14 @@ export function createTokenLegend({
   signal,
 }: Pick<Panel, 'document' | 'store' | 'signal'>): HTMLElement {
   const largest = element('span', {});
-  const threshold = element('span', {});
-  const thresholds = document.explanations.map(({ answer }) => answer.threshold);
+  const why = element('span', {});
+  const answers = document.explanations.map(({ answer }) => answer);
+  const asComputed = answers.every(isChosen)
+    ? 'chosen to be explained'
+    : `selected (above ${figure(Math.min(...answers.map(({ threshold }) => threshold)))})`;
   store.watch(({ segmentation, alpha }) => {
     largest.textContent = figure(largestSegmentRatio(document, segmentation));
-    threshold.textContent = figure(alpha ?? Math.min(...thresholds));
+    why.textContent = alpha === null ? asComputed : `selected (above ${figure(alpha)})`;
   }, signal);
   return element(
     'p',
@@ -108,8 +111,8 @@ export function createTokenLegend({
     largest,
     '. ',
     element('span', { class: 'sample' }, 'Underlined'),
-    ': selected (above ',
-    threshold,
-    ').',
+    ': ',
+    why,
+    '.',
   );
 }

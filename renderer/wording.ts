@@ -201,6 +201,10 @@ export const AXIS_TITLES = {
   answers: 'Answers compared',
 } as const;
 
+/** Whether the caller named the tokens to explain, instead of leaving it to their ratios. */
+export const isChosen = ({ tokens }: Explanation['answer']): boolean =>
+  tokens.some(({ reason }) => reason === 'chosen');
+
 /** One line for the whole document. */
 export function summary(document: LensDocument): string {
   if (document.kind === 'comparison') {
@@ -219,8 +223,7 @@ export function summary(document: LensDocument): string {
   if (!only.dependsOnImage) return `${answer} (does not depend on the image)`;
   const words = selectedTokens(only).map(({ token }) => `${visibleToken(token.text)} ${figure(token.llr)}`);
   const results = scores(only).map(({ name, value }) => `${name} ${figure(value)}`);
-  const chosen = only.answer.tokens.some(({ reason }) => reason === 'chosen');
   const lowered = selectionNote(only) === '' ? '' : `, by an easier rule than usual`;
-  const depends = `${chosen ? 'explained' : 'depends on the image'}: ${words.join(', ')}${lowered}`;
+  const depends = `${isChosen(only.answer) ? 'explained' : 'depends on the image'}: ${words.join(', ')}${lowered}`;
   return `${answer} (${[depends, ...(results.length > 0 ? [results.join(', ')] : [])].join('; ')})`;
 }

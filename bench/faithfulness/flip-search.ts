@@ -19,7 +19,7 @@ import type { Asked } from './scenes.ts';
  */
 export const SEARCH: Setting = {
   name: 'a search for flips',
-  // Whose answer and tokens are taken; it has no map.
+  // Every setting names a method; this one asks none.
   method: 'input-x-gradient',
   preset: 'default',
   options: { cells: 32, blocks: 8 },

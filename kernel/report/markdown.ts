@@ -10,6 +10,7 @@ import {
   mapSubject,
   metricValue,
   noDependenceReason,
+  isChosen,
   notesOf,
   percentage,
   scores,
@@ -107,9 +108,8 @@ function dependence(explanation: Explanation): string {
   if (!dependsOnImage) return `${NO_DEPENDENCE} ${noDependenceReason(explanation)}`;
   const selected = selectedTokens(explanation);
   const words = selected.map(({ token }) => `${cell(visibleToken(token.text))} (${fixed(token.llr)})`).join(', ');
-  const chosen = answer.tokens.some(({ reason }) => reason === 'chosen');
   const [count, total] = [selected.length, answer.tokens.length];
-  return chosen
+  return isChosen(answer)
     ? `${count} of ${total} tokens ${count === 1 ? 'was' : 'were'} chosen to be explained; with their log-likelihood ratios (LLR): ${words}.`
     : `${count} of ${total} tokens ${count === 1 ? 'depends' : 'depend'} on the image; with their log-likelihood ratios (LLR): ${words}.`;
 }

@@ -265,6 +265,32 @@ describe('the view, in Chromium', function () {
       assert.match(notes[2]!, /^Deletion takes/);
     });
 
+    it('says which tokens are underlined: those above a threshold, or those that were chosen', async () => {
+      const lens = await explanationDocument();
+      const [only] = lens.explanations;
+      const legend = async (document: typeof lens): Promise<string> => {
+        await page?.context().close();
+        page = await stage(browser, script, document);
+        return page.locator('.token-legend').innerText();
+      };
+      assert.match(await legend(lens), /Underlined: selected \(above 1\)\.$/);
+      const tokens = only!.answer.tokens.map((token) => ({
+        ...token,
+        reason: token.selected ? 'chosen' : 'not chosen',
+      }));
+      const chosen = { ...lens, explanations: [{ ...only!, answer: { ...only!.answer, tokens } }] } as typeof lens;
+      assert.match(await legend(chosen), /Underlined: chosen to be explained\.$/);
+    });
+
+    it('warns of a map of which looking confirmed nothing', async () => {
+      const lens = await explanationDocument();
+      const [only] = lens.explanations;
+      const maps = only!.maps.map((map) => (map.role === 'joint' ? { ...map, confirmed: false } : map));
+      page = await stage(browser, script, { ...lens, explanations: [{ ...only!, maps }] });
+      const [note] = await page.locator('.told > .note').allInnerTexts();
+      assert.match(note!, /nothing on this map is confirmed/);
+    });
+
     it('shows a selection without heat', async () => {
       page = await stage(browser, script, await selectionDocument());
       assert.equal(await page.locator('.heat').count(), 0);
