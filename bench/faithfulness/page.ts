@@ -206,9 +206,9 @@ function inFull({ difference, interval, corrected, count }: Comparison): string 
 const TRUTH_NOTE = `By how much ${TRUTH.name} differs tells what such a score is worth: where a map that shows just what is asked about deletes no better than ours, the
 peer wins by removing something else, which a mask optimised for deletion on the picture in question can find.`;
 
-/** Whether ours is better than every peer, or has what is within reach: the pointing game, and flips when deleted with each stand-in. */
+/** Whether ours is better than every peer, or has what is within reach: the pointing game, and flips with each stand-in. */
 function withinReach(main: Summary, ours: string, peers: readonly string[]): string[] {
-  const metrics = ['pointing game', ...BASELINES.map((baseline) => `flips when deleted (${baseline})`)];
+  const metrics = METRIC_NAMES.filter((name) => /^(pointing game|flips when)/.test(name));
   const rulers = RULERS.map(({ name }) => name);
   const rows = metrics.map((metric) => {
     const cells = [
@@ -242,7 +242,9 @@ function shareOfRuler(main: Summary, ours: string, ruler: string, metric: string
   const [mine, theirs] = [ours, ruler].map((setting) => main.values(setting, metric));
   const both = [...mine!.keys()].filter((scene) => theirs!.has(scene));
   const total = (values: ReadonlyMap<string, number>) => both.reduce((sum, scene) => sum + values.get(scene)!, 0);
-  return `${share(main, ruler, metric)}: ${percent(total(mine!) / total(theirs!))} of that, ${inFull(beside)}`;
+  // Of what should be little no share tells how near one is.
+  const part = metricRow(metric)!.better === 'higher' ? `${percent(total(mine!) / total(theirs!))} of that, ` : '';
+  return `${share(main, ruler, metric)}: ${part}${inFull(beside)}`;
 }
 
 /** What the table of what is within reach says. */
