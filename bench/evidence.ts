@@ -41,6 +41,12 @@ export async function readEvidence(folder: URL = FOLDER): Promise<Evidence> {
 export const picturePath = (scene: EvidenceScene, folder: URL = FOLDER): string =>
   fileURLToPath(new URL(scene.file, folder));
 
+/** At most so many scenes, evenly spread over all, so that every kind of question is among them. */
+export function spread(scenes: readonly EvidenceScene[], limit: number): EvidenceScene[] {
+  if (limit >= scenes.length) return [...scenes];
+  return Array.from({ length: limit }, (_, i) => scenes[Math.floor((i * scenes.length) / limit)]!);
+}
+
 /** Where some objects are visible: the union of their masks, or everything outside all objects. */
 export function regionOf(
   { objects }: EvidenceScene,

@@ -6,7 +6,7 @@ import { agreement, explainDataset, shutdown } from '../kernel/index.ts';
 import type { DatasetResult, ExplainDatasetOptions, ExplanationResult } from '../kernel/index.ts';
 import { energyInside } from '../kernel/metrics/energy-inside.ts';
 import { embeddedModels } from '../kernel/model/embedded.ts';
-import { picturePath, readEvidence, regionOf } from './evidence.ts';
+import { picturePath, readEvidence, regionOf, spread } from './evidence.ts';
 import { progress } from './progress.ts';
 
 /** Where results gather; a run that was stopped goes on from here. */
@@ -48,8 +48,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { limit: { type: 'string', default: 'Infinity' } } });
   const evidence = await readEvidence();
   const usable = evidence.scenes.filter(({ evidence: where }) => where !== 'background' && where.length > 0);
-  const count = Math.min(Number(values.limit), usable.length);
-  const scenes = Array.from({ length: count }, (_, i) => usable[Math.floor((i * usable.length) / count)]!);
+  const scenes = spread(usable, Number(values.limit));
   const models = [...embeddedModels()].sort((a, b) => Number(b === FLOOR) - Number(a === FLOOR));
   const samples = scenes.map((scene) => ({
     id: scene.file,
@@ -59,23 +58,22 @@ export async function run(args: readonly string[]): Promise<void> {
     category: scene.kind,
   }));
   await mkdir(FOLDER, { recursive: true });
-  const explained = (seed: number, options: Partial<ExplainDatasetOptions>) =>
+  const explained = (seed: number, model: ExplainDatasetOptions['model']) =>
     explainDataset(samples, {
       file: path.join(FOLDER, `seed-${seed}.duckdb`),
-      ...{ seed, metrics: false, encoders: false },
+      ...{ model, seed, metrics: false, encoders: false },
       onProgress: ({ step, steps }) => progress(`${step} of ${steps} answers explained, seed ${seed}`),
-      ...options,
     });
   try {
-    const first = await explained(0, { model: models });
-    const again = await explained(1, { model: FLOOR });
+    const first = await explained(0, models);
+    const again = await explained(1, FLOOR);
     const problem = [...first.failures, ...again.failures][0];
     if (problem !== undefined) throw new Error(`${problem.sample}, ${problem.model}: ${problem.problem}`);
 
     const answers: AnswerRow[] = [];
     const pairs: PairRow[] = [];
     for (const [i, scene] of scenes.entries()) {
-      progress(`scene ${i + 1} of ${count}: distances`);
+      progress(`scene ${i + 1} of ${scenes.length}: distances`);
       const results = new Map<string, ExplanationResult>();
       for (const model of models) results.set(model, await first.explanation(scene.file, { model }));
       const truth = regionOf(scene, evidence, scene.evidence);

@@ -3,28 +3,24 @@ import { filledMask, mapMask } from '../../kernel/attribution/mask.ts';
 import { AT_ONCE } from '../../kernel/attribution/probe.ts';
 import type { Mask } from '../../kernel/attribution/scorer.ts';
 import type { Metric } from '../../kernel/document.ts';
-import { FLIP_SHARE } from '../../kernel/engine/tasks/evaluate.ts';
+import { answerThrough, FLIP_SHARE } from '../../kernel/engine/tasks/evaluate.ts';
 import { BASELINES } from '../../kernel/engine/tasks/question-params.ts';
-import { blended } from '../../kernel/image/blend.ts';
 import { decodeImage } from '../../kernel/image/decode.ts';
 import { flips } from '../../kernel/metrics/flips.ts';
 import { measured } from '../../kernel/metrics/metrics.ts';
 import { openModel } from '../../kernel/model/open-model.ts';
-import type { Setting } from './methods.ts';
+import { ruler } from './methods.ts';
 import type { Asked } from './scenes.ts';
 
 /**
  * No method but a ruler: how many answers change at all when an eighth of the image goes? For each answer and each stand-in that eighth is searched for,
  * block by block, by nothing but what removing it does. Where hundreds of evaluations find none, no map can be blamed for naming none.
  */
-export const SEARCH: Setting = {
+export const SEARCH = ruler({
   name: 'a search for flips',
-  // Every setting names a method; this one asks none.
-  method: 'input-x-gradient',
-  preset: 'default',
   options: { cells: 32, blocks: 8 },
   source: 'greedy removal of blocks',
-};
+});
 
 const { cells, blocks } = SEARCH.options as { cells: number; blocks: number };
 
@@ -43,10 +39,8 @@ export async function searchedFlips({ scene, image }: Asked, modelName: string):
         const logp = await scorer.logp(masks.map((mask) => ({ mask, baseline })));
         return logp.map((each) => Math.min(...each));
       });
-      const flipped = await flips(map, FLIP_SHARE, answer, async (mask) => {
-        const seen = await blended(picture, baseline, mask, 0);
-        return (await model.answer(seen, question, { signal, maxNewTokens })).text;
-      });
+      const answerOf = answerThrough(model, picture, question, { baseline, seed: 0, signal, maxNewTokens });
+      const flipped = await flips(map, FLIP_SHARE, answer, answerOf);
       found.push(...measured('flips', flipped, baseline).filter(({ name }) => name.includes('deleted')));
     }
     const cost = measured('cost', {

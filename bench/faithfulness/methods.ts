@@ -11,6 +11,16 @@ export interface Setting {
   readonly source: string;
 }
 
+/**
+ * A setting that is no method's, but tells what is within a method's reach. Where an explanation is needed, for its answer and its tokens, the
+ * cheapest method gives it.
+ */
+export const ruler = (own: Pick<Setting, 'name' | 'options' | 'source'>): Setting => ({
+  method: 'input-x-gradient',
+  preset: 'default',
+  ...own,
+});
+
 /** First what the comparison is about, then the others in the order of their table. */
 const FIRST = ['lens', 'igos+ paper', 'igos++ paper', 'igos+', 'igos++'];
 

@@ -239,11 +239,10 @@ function share(main: Summary, setting: string, metric: string): string {
 function shareOfRuler(main: Summary, ours: string, ruler: string, metric: string): string {
   const [beside] = main.comparisons(ours, metric, [ruler]);
   if (beside === undefined) return '';
-  const [mine, theirs] = [ours, ruler].map((setting) => main.values(setting, metric));
-  const both = [...mine!.keys()].filter((scene) => theirs!.has(scene));
-  const total = (values: ReadonlyMap<string, number>) => both.reduce((sum, scene) => sum + values.get(scene)!, 0);
+  const { a: mine, b: theirs } = main.pairs(ours, ruler, metric);
+  const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
   // Of what should be little no share tells how near one is.
-  const part = metricRow(metric)!.better === 'higher' ? `${percent(total(mine!) / total(theirs!))} of that, ` : '';
+  const part = metricRow(metric)!.better === 'higher' ? `${percent(total(mine) / total(theirs))} of that, ` : '';
   return `${share(main, ruler, metric)}: ${part}${inFull(beside)}`;
 }
 

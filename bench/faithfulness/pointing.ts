@@ -5,7 +5,7 @@ import type { ExplanationResult } from '../../kernel/index.ts';
 import { estimate } from '../../kernel/metrics/bootstrap.ts';
 import type { Estimate } from '../../kernel/metrics/bootstrap.ts';
 import { pointingGame } from '../../kernel/metrics/pointing-game.ts';
-import { picturePath, readEvidence, regionOf } from '../evidence.ts';
+import { picturePath, readEvidence, regionOf, spread } from '../evidence.ts';
 import type { Evidence, EvidenceScene } from '../evidence.ts';
 import { progress } from '../progress.ts';
 import { SETTINGS } from './methods.ts';
@@ -108,12 +108,6 @@ export async function pointing(values: {
     ),
   };
   console.log(values.json ? JSON.stringify(report) : table(report.scenes, report.noTokenSelected, methods));
-}
-
-/** At most so many scenes, evenly spread over all, so that every kind of question is among them. */
-function spread(scenes: readonly EvidenceScene[], limit: number): EvidenceScene[] {
-  if (limit >= scenes.length) return [...scenes];
-  return Array.from({ length: limit }, (_, i) => scenes[Math.floor((i * scenes.length) / limit)]!);
 }
 
 async function casesOf(

@@ -63,8 +63,8 @@ export class Summary {
     return this.estimate(setting, METRIC_NAMES[0]!) === null ? this.#refused.get(setting) : undefined;
   }
 
-  /** The scenes for which both have a value. */
-  #pairs(one: string, other: string, metric: string): { a: number[]; b: number[] } {
+  /** The values of two settings on the scenes that both have, in one order. */
+  pairs(one: string, other: string, metric: string): { a: number[]; b: number[] } {
     const [mine, theirs] = [this.values(one, metric), this.values(other, metric)];
     const scenes = [...mine.keys()].filter((scene) => theirs.has(scene)).sort();
     return { a: scenes.map((scene) => mine.get(scene)!), b: scenes.map((scene) => theirs.get(scene)!) };
@@ -80,7 +80,7 @@ export class Summary {
     const tests = others
       .filter((setting) => setting !== ours)
       .map((setting) => {
-        const { a, b } = this.#pairs(ours, setting, metric);
+        const { a, b } = this.pairs(ours, setting, metric);
         return { setting, test: pairedTest(a, b) };
       })
       .filter(({ test }) => test.count > 1);

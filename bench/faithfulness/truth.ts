@@ -4,20 +4,17 @@ import type { Mask } from '../../kernel/attribution/scorer.ts';
 import { ExplanationResult } from '../../kernel/index.ts';
 import type { PixelMask } from '../../kernel/metrics/pointing-game.ts';
 import { encodedMap } from '../../kernel/saliency-bytes.ts';
-import type { Setting } from './methods.ts';
+import { ruler } from './methods.ts';
 
 /**
  * No method but a ruler: the places where the evidence is known to lie, as a map. Where deleting even these does not change an answer, no map can be
  * blamed for not changing it.
  */
-export const TRUTH: Setting = {
+export const TRUTH = ruler({
   name: 'the evidence itself',
-  // Whose answer and tokens are taken; its map is not.
-  method: 'input-x-gradient',
-  preset: 'default',
   options: { cells: 32, smoothing: 1.5 },
   source: 'test/evidence',
-};
+});
 
 const { cells, smoothing } = TRUTH.options as { cells: number; smoothing: number };
 

@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { throwIfAborted } from '../../attribution/progress.ts';
-import type { Mask } from '../../attribution/scorer.ts';
+import type { BaselineName, Mask } from '../../attribution/scorer.ts';
 import type { Metric } from '../../document.ts';
 import { LensError } from '../../errors.ts';
 import { blended } from '../../image/blend.ts';
 import { decodeImage } from '../../image/decode.ts';
+import type { Picture } from '../../image/picture.ts';
 import { flips } from '../../metrics/flips.ts';
 import { measured } from '../../metrics/metrics.ts';
 import { removalCurves } from '../../metrics/removal-curves.ts';
+import type { AnswerOptions, LoadedModel } from '../../model/loaded-model.ts';
 import { ImageParam, ModelParam } from '../params.ts';
 import type { Task } from '../task.ts';
 import { BASELINES } from './question-params.ts';
@@ -36,6 +38,20 @@ const EvaluateParams = z.strictObject({
 });
 export type EvaluateParams = z.infer<typeof EvaluateParams>;
 
+/** The model's own answer to a question about a picture seen through a mask, with a baseline in the place of what is hidden. */
+export const answerThrough =
+  (
+    model: LoadedModel,
+    picture: Picture,
+    question: string,
+    { baseline, seed, ...options }: AnswerOptions & { readonly baseline: BaselineName; readonly seed: number },
+  ) =>
+  async (mask: Mask): Promise<string> => {
+    throwIfAborted(options.signal);
+    const seen = await blended(picture, baseline, mask, seed);
+    return (await model.answer(seen, question, options)).text;
+  };
+
 /** Measures one joint map anew, with every baseline: deletion and insertion, normalised and raw, and whether the answer flips. */
 export const evaluate: Task<EvaluateParams, readonly Metric[]> = {
   params: EvaluateParams,
@@ -58,11 +74,8 @@ export const evaluate: Task<EvaluateParams, readonly Metric[]> = {
       const curves = await removalCurves(scorer, map, tokens, { baseline, ...(steps && { steps }) });
       if (curves) metrics.push(...measured('curves', curves, baseline));
       if (!params.generated) continue;
-      const flipped = await flips(map, FLIP_SHARE, answer, async (mask) => {
-        throwIfAborted(signal);
-        const seen = await blended(picture, baseline, mask, seed);
-        return (await model.answer(seen, question, { signal, maxNewTokens })).text;
-      });
+      const answerOf = answerThrough(model, picture, question, { baseline, seed, signal, maxNewTokens });
+      const flipped = await flips(map, FLIP_SHARE, answer, answerOf);
       metrics.push(...measured('flips', flipped, baseline));
     }
     onProgress({ stage: 'removing', step: baselines.length, steps: baselines.length });
